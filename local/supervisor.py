@@ -1,0 +1,285 @@
+"""The kept supervisor (supervisord) and its API: which programs it keeps running, and what it says about them.
+
+It restarts a program that dies, for ever, each failed start one second later than the one before. It starts nothing by
+itself: `local.stack` starts each program when what it needs is healthy.
+"""
+
+import hashlib
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+
+from local.faults import NotReady, StackFault
+
+POLL_SECONDS = 0.05
+RESTARTS_FOR_EVER = 1_000_000
+LOG_BYTES = 20_000_000
+TAIL_LINES = 15
+LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 bytes
+ALIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "BACKOFF"})
+# What a program may inherit from the terminal that ran `up`; all else comes from the stack's own table.
+INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """One supervised process. ``environment`` is added to the few inherited variables."""
+
+    name: str
+    command: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+    stop_seconds: int = 15
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """What the supervisor knows of a program: its state's name, process id (0: none) and seconds since its start."""
+
+    name: str
+    state: str
+    pid: int
+    started: int
+    description: str
+
+
+class Supervisor:
+    """The supervisord of one data folder. Every call is safe from any thread."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "supervisor"
+        self.logs = home / "logs"
+        self._config = self.folder / "supervisord.conf"
+
+    @property
+    def socket(self) -> Path:
+        inside = self.folder / "s"
+        if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"amparo-{os.getuid()}-{digest}" / "s"
+
+    def running(self) -> bool:
+        """Whether this folder's supervisord answers."""
+        try:
+            self._call("getState")
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
+
+    def start(self, programs: Sequence[Program]) -> None:
+        """Run supervisord with these programs, none of them started. One with other programs is shut down first.
+
+        Raises ``StackFault`` if it does not come up.
+        """
+        config = self._render(programs)
+        if self.running():
+            if self._config.read_text() == config:
+                return
+            self.shutdown([[program.name for program in programs]])
+        for folder in (self.folder, self.logs, self.socket.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.socket.parent.stat().st_uid != os.getuid():
+            raise StackFault("supervisor", f"{self.socket.parent} belongs to another user", advice="remove that folder")
+        _write_private(self._config, config)
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        environment |= {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
+            env=environment | {"PYTHONWARNINGS": "ignore"},
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            umask=0o077,
+        )
+        deadline = time.monotonic() + 10
+        while done.returncode == 0 and time.monotonic() < deadline:
+            if self.running():
+                return
+            time.sleep(POLL_SECONDS)
+        said = [*done.stdout.splitlines()[-TAIL_LINES:], *self.tail("supervisord")]
+        raise StackFault("supervisor", "supervisord did not start", advice=f"see {self.logs}", tail=said)
+
+    def states(self) -> dict[str, State]:
+        """Every program's state by name; empty when supervisord does not run."""
+        try:
+            rows = self._call("getAllProcessInfo")
+        except (OSError, xmlrpc.client.Error):
+            return {}
+        return {row["name"]: _state(row) for row in rows}
+
+    def start_program(self, name: str) -> None:
+        """Start a program unless it runs; returns at once."""
+        try:
+            self._call("startProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if "ALREADY_STARTED" not in fault.faultString:
+                raise StackFault(name, fault.faultString, advice=self.look(name), tail=self.tail(name)) from fault
+
+    def kill(self, name: str, signal: str = "KILL") -> None:
+        """Send a signal; the supervisor starts the program again if that ends it."""
+        self._call("signalProcess", name, signal)
+
+    def await_health(self, name: str, check: Callable[[], None], *, seconds: float, deaths: int = 0) -> None:
+        """Ask ``check`` until it stops raising ``NotReady``.
+
+        Raises ``StackFault`` with the program's last log lines when the program dies more than ``deaths`` times, or
+        when the time is over.
+        """
+        deadline = time.monotonic() + seconds
+        seen: set[int] = set()
+        while True:
+            state = self.states().get(name)
+            if state is None:
+                raise StackFault(name, "the supervisor is gone", advice="run `make up` again", tail=self.tail(name))
+            if state.pid:
+                seen.add(state.pid)
+            died = len(seen) - 1 if state.pid else max(len(seen), 1)
+            if died > deaths:
+                self._give_up(name)
+                raise StackFault(name, f"it ended while starting ({state.description})", **self._last_words(name))
+            try:
+                return check()
+            except NotReady as reason:
+                if time.monotonic() > deadline:
+                    what = f"not healthy after {seconds:.0f} s ({reason})"
+                    raise StackFault(name, what, **self._last_words(name)) from reason
+            time.sleep(POLL_SECONDS)
+
+    def stop_programs(self, names: Sequence[str], *, seconds: float = 60) -> None:
+        """Stop programs side by side and wait until they are gone (the supervisor kills one that lingers)."""
+        for name, state in self.states().items():
+            if name in names and state.state in ALIVE:
+                self._give_up(name)
+        deadline = time.monotonic() + seconds
+        while any(s.state in ALIVE for n, s in self.states().items() if n in names) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+    def shutdown(self, order: Sequence[Sequence[str]]) -> None:
+        """Stop the programs group by group, whatever else is left, then supervisord itself."""
+        for group in order:
+            self.stop_programs(group)
+        self.stop_programs(list(self.states()))
+        try:
+            self._call("shutdown")
+        except (OSError, xmlrpc.client.Error):
+            return
+        deadline = time.monotonic() + 20
+        while self.running() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def tail(self, name: str, lines: int = TAIL_LINES) -> list[str]:
+        """The last lines of a program's log."""
+        try:
+            with self.log(name).open(errors="replace") as written:
+                return [line.rstrip() for line in deque(written, maxlen=lines)]
+        except OSError:
+            return []
+
+    def look(self, name: str) -> str:
+        return f"see {self.log(name)}, then run `make up` again"
+
+    def _last_words(self, name: str) -> dict[str, Any]:
+        return {"advice": self.look(name), "tail": self.tail(name)}
+
+    def _give_up(self, name: str) -> None:
+        try:
+            self._call("stopProcess", name, False)
+        except xmlrpc.client.Fault:
+            pass  # it is not running
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
+        try:
+            proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+            return getattr(proxy.supervisor, method)(*arguments)
+        finally:
+            transport.close()
+
+    def _render(self, programs: Sequence[Program]) -> str:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+        lines = [
+            "[supervisord]",
+            f"logfile={_escape(self.log('supervisord'))}",
+            f"pidfile={_escape(self.folder / 'pid')}",
+            f"childlogdir={_escape(self.logs)}",
+            f"logfile_maxbytes={LOG_BYTES}",
+            "logfile_backups=1",
+            "umask=077",
+            f"minfds={files}",
+            *(["user=root"] if os.geteuid() == 0 else []),
+            "",
+            "[unix_http_server]",
+            f"file={_escape(self.socket)}",
+            "chmod=0600",
+            "",
+            "[rpcinterface:supervisor]",
+            "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+        ]
+        for program in programs:
+            lines += ["", *self._render_program(program)]
+        return "\n".join(lines) + "\n"
+
+    def _render_program(self, program: Program) -> list[str]:
+        environment = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(program.environment.items()))
+        return [
+            f"[program:{program.name}]",
+            f"command={_escape(shlex.join(program.command))}",
+            f"directory={_escape(program.directory)}",
+            *([f"environment={environment}"] if environment else []),
+            "autostart=false",
+            "autorestart=true",
+            "startsecs=2",
+            f"startretries={RESTARTS_FOR_EVER}",
+            f"stopsignal={program.stop_signal}",
+            f"stopwaitsecs={program.stop_seconds}",
+            "stopasgroup=false",
+            "killasgroup=true",
+            "redirect_stderr=true",
+            f"stdout_logfile={_escape(self.log(program.name))}",
+            f"stdout_logfile_maxbytes={LOG_BYTES}",
+            "stdout_logfile_backups=2",
+        ]
+
+
+def _state(row: Mapping[str, Any]) -> State:
+    return State(
+        name=row["name"],
+        state=row["statename"],
+        pid=row["pid"],
+        started=row["start"],
+        description=row["spawnerr"] or row["description"],
+    )
+
+
+def _escape(value: object) -> str:
+    text = str(value)
+    if '"' in text or "\n" in text:
+        raise ValueError("supervisord's file format has no place for quotes and line ends in a value")
+    return text.replace("%", "%%")
+
+
+def _write_private(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
