@@ -133,7 +133,9 @@ def _dump_base_archive(java: Path) -> None:
 
 
 def _format(java: Path, class_path: str, settings: Path) -> None:
-    cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    cluster = "-"
+    while cluster.startswith("-"):  # the tool would take it for an option
+        cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
     command = [str(java), *_java_options(), "-cp", class_path, "kafka.tools.StorageTool"]
     command += ["format", "-t", cluster, "-c", str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)

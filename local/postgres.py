@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -106,19 +106,21 @@ def connect(url: str, *, database: str | None = None) -> psycopg.Connection:
     return psycopg.connect(plain, autocommit=True, connect_timeout=CONNECT_SECONDS)
 
 
-def provision(admin_url: str, *, mechanism: str, known: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Databases and roles of a mechanism; safe to repeat. The answer is one URL per role.
+def provision(
+    admin_url: str, *, mechanism: str, services: Sequence[str] = SERVICES, known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Databases and roles of a mechanism's services; safe to repeat. The answer is one URL per role.
 
     Databases are ``<mechanism>_<service>``. Keys are ``<service>_owner``, ``<service>_app``, ``<service>_sequencer`` for
-    each of ``SERVICES``, and ``vault_<service>`` for the roles with which services reach the vault. ``known`` is an
-    earlier answer: its passwords are kept, all others are new. A password reaches the server as its SCRAM verifier only.
+    each service, and ``vault_<service>`` for the roles with which services reach the vault. ``known`` is an earlier
+    answer: its passwords are kept, all others are new. A password reaches the server as its SCRAM verifier only.
     """
     known = known or {}
     urls: dict[str, str] = {}
     base = make_url(admin_url)
     with connect(admin_url) as admin:
         existing = {str(name) for (name,) in admin.execute("SELECT datname FROM pg_database")}
-        for service in SERVICES:
+        for service in services:
             database = f"{mechanism}_{service}"
             kinds = [*ROLES, *(VAULT_CLIENTS if service == "vault" else ())]
             for kind in kinds:
@@ -129,6 +131,11 @@ def provision(admin_url: str, *, mechanism: str, known: Mapping[str, str] | None
                 urls[key] = url.render_as_string(hide_password=False)
             _database(admin, database, exists=database in existing, users=[f"{database}_{kind}" for kind in kinds])
     return urls
+
+
+def package(service: str) -> str:
+    """The package whose ``python -m <package> migrate`` gives a service's database its tables."""
+    return {"workflows": "workflows", "vault": "access.vault"}.get(service, f"services.{service}")
 
 
 def drop(admin_url: str, *, mechanism: str) -> None:

@@ -1,0 +1,1 @@
+"""Tests on the real components; `tests.conftest` says how they are shared."""
