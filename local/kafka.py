@@ -87,8 +87,8 @@ def prepare(folder: Path, *, port: int, controller_port: int, cache: Path | None
 
 def check(bootstrap: str) -> None:
     """A metadata request. Raises ``NotReady``."""
-    from kafka import KafkaAdminClient  # type: ignore[import-untyped]
-    from kafka.errors import KafkaError  # type: ignore[import-untyped]
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
 
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=CHECK_MILLISECONDS)

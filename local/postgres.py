@@ -111,9 +111,9 @@ def provision(
 ) -> dict[str, str]:
     """Databases and roles of a mechanism's services; safe to repeat. The answer is one URL per role.
 
-    Databases are ``<mechanism>_<service>``. Keys are ``<service>_owner``, ``<service>_app``, ``<service>_sequencer`` for
-    each service, and ``vault_<service>`` for the roles with which services reach the vault. ``known`` is an earlier
-    answer: its passwords are kept, all others are new. A password reaches the server as its SCRAM verifier only.
+    Databases are ``<mechanism>_<service>``. Keys are ``<service>_owner``, ``<service>_app``, ``<service>_sequencer``
+    for each service, and ``vault_<service>`` for the roles with which services reach the vault. ``known`` is an
+    earlier answer: its passwords are kept, all others are new. A password reaches the server as its SCRAM verifier.
     """
     known = known or {}
     urls: dict[str, str] = {}

@@ -4,6 +4,7 @@ It restarts a program that dies, for ever, each failed start one second later th
 itself: `local.stack` starts each program when what it needs is healthy.
 """
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+from supervisor.xmlrpc import SupervisorTransport
 
 from local.faults import NotReady, StackFault
 
@@ -203,10 +204,8 @@ class Supervisor:
         return {"advice": self.look(name), "tail": self.tail(name)}
 
     def _give_up(self, name: str) -> None:
-        try:
+        with contextlib.suppress(xmlrpc.client.Fault):  # it may be gone already
             self._call("stopProcess", name, False)
-        except xmlrpc.client.Fault:
-            pass  # it is not running
 
     def _call(self, method: str, *arguments: object) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self.socket}")

@@ -12,15 +12,28 @@ INTERVAL_SECONDS = 0.05
 
 @overload
 async def eventually(
-    read: Callable[[], Awaitable[T]], *, timeout: float = 10, accept: Callable[[T], bool] = bool
+    read: Callable[[], Awaitable[T]],
+    *,
+    timeout: float = 10,  # noqa: ASYNC109 - a cancelled wait could not show the last value
+    accept: Callable[[T], bool] = bool,
 ) -> T: ...
 
 
 @overload
-async def eventually(read: Callable[[], T], *, timeout: float = 10, accept: Callable[[T], bool] = bool) -> T: ...
+async def eventually(
+    read: Callable[[], T],
+    *,
+    timeout: float = 10,  # noqa: ASYNC109
+    accept: Callable[[T], bool] = bool,
+) -> T: ...
 
 
-async def eventually(read: Callable[[], Any], *, timeout: float = 10, accept: Callable[[Any], bool] = bool) -> Any:
+async def eventually(
+    read: Callable[[], Any],
+    *,
+    timeout: float = 10,  # noqa: ASYNC109
+    accept: Callable[[Any], bool] = bool,
+) -> Any:
     """The first value of ``read`` that ``accept`` takes; a failing assertion in ``read`` counts as not yet.
 
     Raises ``AssertionError`` with the last value seen (or the last failed assertion) after ``timeout`` seconds.
