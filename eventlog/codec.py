@@ -1,0 +1,254 @@
+"""Owns the way between typed events and their protobuf messages.
+
+An event is declared once in `proto` and once, typed, in a service's ``domain.py``; this module maps one to the other
+by field name, and `check` compares them. The types of a typed event: str, int, bool, bytes, aware datetime, StrEnum,
+frozen dataclass, tuple of those, ``X | None`` of a message, and `Personal` for what travels sealed (option
+``(amparo.record.v1.sealed)``).
+"""
+
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from amparo.record.v1 import record_pb2
+from eventlog.decider import Personal, Plain, Sealed
+
+
+class SchemaMismatch(TypeError):
+    """A typed event and its message do not say the same."""
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """The protobuf form of an aware instant. Raises ``ValueError`` for a naive one."""
+    if at.tzinfo is None:
+        raise ValueError("an instant needs its time zone")
+    message = Timestamp()
+    message.FromDatetime(at.astimezone(UTC).replace(tzinfo=None))
+    return message
+
+
+def instant(message: Timestamp) -> datetime:
+    """The aware UTC datetime of a protobuf timestamp, to the microsecond."""
+    return message.ToDatetime(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Typed events of one service: ``by_name`` from the message's full name to (dataclass, message class)."""
+
+    by_name: Mapping[str, tuple[type[Any], type[Message]]]
+
+    @classmethod
+    def of(cls, events: Iterable[type[Any]], *, module: types.ModuleType) -> "Codec":
+        """Pairs each dataclass with the message of the same name in a generated module. Raises `SchemaMismatch`."""
+        pairs = {}
+        for event in events:
+            message = getattr(module, event.__name__, None)
+            if message is None:
+                raise SchemaMismatch(f"{event.__name__} has no message in {module.__name__}")
+            check(event, message.DESCRIPTOR)
+            pairs[message.DESCRIPTOR.full_name] = (event, message)
+        return cls(pairs)
+
+    def name_of(self, event: object) -> str:
+        """The full name of the event's message. Raises ``KeyError`` for an event that the service does not own."""
+        name = _names(self).get(type(event))
+        if name is None:
+            raise KeyError(type(event).__name__)
+        return name
+
+    def encode(self, event: object) -> tuple[bytes, list[tuple[str, Plain]]]:
+        """The payload's bytes, and what has to be sealed beside it as (path, plain)."""
+        _, message = self.by_name[self.name_of(event)]
+        sealed: list[tuple[str, Plain]] = []
+        return _write(event, message(), "", sealed).SerializeToString(deterministic=True), sealed
+
+    def decode(self, name: str, payload: bytes, *, event_id: bytes, sealed: Iterable[record_pb2.SealedField]) -> Any:
+        """The typed event; its sealed fields come back as `Sealed`. Raises ``KeyError`` for a type that the codec
+        does not know."""
+        event, message = self.by_name[name]
+        found = {s.path: Sealed(event_id, s.path, s.key_id, s.ciphertext, s.commitment) for s in sealed}
+        return _read(event, message.FromString(payload), "", found)
+
+
+@cache
+def _names_of(pairs: tuple[tuple[str, type[Any]], ...]) -> dict[type[Any], str]:
+    return {event: name for name, event in pairs}
+
+
+def _names(codec: Codec) -> dict[type[Any], str]:
+    return _names_of(tuple((name, event) for name, (event, _) in codec.by_name.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One field of a typed event: how it is written into a message and read back."""
+
+    name: str
+    kind: type[Any]
+    repeated: bool
+    personal: bool
+
+
+_layouts: dict[type[Any], tuple[_Field, ...]] = {}
+
+
+def _layout(event: type[Any]) -> tuple[_Field, ...]:
+    """The fields of a typed event, worked out once per type."""
+    if event not in _layouts:
+        _layouts[event] = _work_out(event)
+    return _layouts[event]
+
+
+def _work_out(event: type[Any]) -> tuple[_Field, ...]:
+    hints = get_type_hints(event)
+    layout = []
+    for field in fields(event):
+        hint = hints[field.name]
+        if hint == Personal:
+            layout.append(_Field(field.name, Sealed, False, True))
+            continue
+        repeated = get_origin(hint) is tuple
+        if repeated:
+            hint = get_args(hint)[0]
+        elif get_origin(hint) in (Union, types.UnionType):
+            (hint,) = (arg for arg in get_args(hint) if arg is not type(None))
+        while hasattr(hint, "__supertype__"):  # a NewType is its base on the wire
+            hint = hint.__supertype__
+        layout.append(_Field(field.name, hint, repeated, False))
+    return tuple(layout)
+
+
+@cache
+def _numbers(kind: type[StrEnum], enum: EnumDescriptor) -> dict[StrEnum, int]:
+    prefix = _prefix(enum)
+    return {member: enum.values_by_name[prefix + member.name].number for member in kind}
+
+
+@cache
+def _members(kind: type[StrEnum], enum: EnumDescriptor) -> dict[int, StrEnum]:
+    return {number: member for member, number in _numbers(kind, enum).items()}
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    first: str = enum.values_by_number[0].name
+    return first.removesuffix("UNSPECIFIED")
+
+
+def _write(value: Any, message: Message, at: str, sealed: list[tuple[str, Plain]]) -> Message:
+    by_name = message.DESCRIPTOR.fields_by_name
+    for field in _layout(type(value)):
+        given = getattr(value, field.name)
+        path = f"{at}{field.name}"
+        if field.personal:
+            if isinstance(given, Plain):
+                sealed.append((path, given))
+            elif given is not None:
+                raise SchemaMismatch(f"{path} is sealed already; personal data is given as Plain")
+        elif field.repeated:
+            target = getattr(message, field.name)
+            for number, item in enumerate(given):
+                if is_dataclass(field.kind):
+                    _write(item, target.add(), f"{path}.{number}.", sealed)
+                elif issubclass(field.kind, StrEnum):
+                    target.append(_numbers(field.kind, by_name[field.name].enum_type)[item])
+                else:
+                    target.append(item)
+        elif given is None:
+            continue
+        elif field.kind is datetime:
+            getattr(message, field.name).CopyFrom(timestamp(given))
+        elif is_dataclass(field.kind):
+            _write(given, getattr(message, field.name), f"{path}.", sealed)
+            getattr(message, field.name).SetInParent()
+        elif issubclass(field.kind, StrEnum):
+            setattr(message, field.name, _numbers(field.kind, by_name[field.name].enum_type)[given])
+        else:
+            setattr(message, field.name, given)
+    return message
+
+
+def _read(kind: type[Any], message: Message, at: str, sealed: Mapping[str, Sealed]) -> Any:
+    by_name = message.DESCRIPTOR.fields_by_name
+    values: dict[str, Any] = {}
+    for field in _layout(kind):
+        path = f"{at}{field.name}"
+        if field.personal:
+            values[field.name] = sealed.get(path)
+            continue
+        found = getattr(message, field.name)
+        read = _reader(field, by_name[field.name])
+        if field.repeated:
+            values[field.name] = tuple(read(item, f"{path}.{number}.", sealed) for number, item in enumerate(found))
+        elif isinstance(found, Message) and not message.HasField(field.name):
+            values[field.name] = None
+        else:
+            values[field.name] = read(found, f"{path}.", sealed)
+    return kind(**values)
+
+
+def _reader(field: _Field, descriptor: Any) -> Callable[[Any, str, Mapping[str, Sealed]], Any]:
+    if field.kind is datetime:
+        return lambda found, at, sealed: instant(found)
+    if is_dataclass(field.kind):
+        return lambda found, at, sealed: _read(field.kind, found, at, sealed)
+    if issubclass(field.kind, StrEnum):
+        members = _members(field.kind, descriptor.enum_type)
+        return lambda found, at, sealed: members[found]
+    return lambda found, at, sealed: found
+
+
+_SCALARS = {
+    FieldDescriptor.TYPE_STRING: str,
+    FieldDescriptor.TYPE_BYTES: bytes,
+    FieldDescriptor.TYPE_BOOL: bool,
+    FieldDescriptor.TYPE_UINT32: int,
+    FieldDescriptor.TYPE_UINT64: int,
+    FieldDescriptor.TYPE_INT64: int,
+}
+
+
+def check(event: type[Any], message: Descriptor) -> None:
+    """Compares a typed event with its message, field by field and nested. Raises `SchemaMismatch`, which names the
+    first difference."""
+    for difference in _differences(event, message):
+        raise SchemaMismatch(f"{event.__name__} and {message.full_name}: {difference}")
+
+
+def _differences(event: type[Any], message: Descriptor) -> Iterator[str]:
+    layout = {field.name: field for field in _layout(event)}
+    typed, personal = ({n for n, f in layout.items() if f.personal is p} for p in (False, True))
+    declared = set(message.fields_by_name)
+    declared_sealed: set[str] = set(message.GetOptions().Extensions[record_pb2.sealed])  # type: ignore[index]
+    if typed != declared:
+        yield f"fields differ: {sorted(typed ^ declared)}"
+        return
+    if personal != declared_sealed:
+        yield f"sealed fields differ: {sorted(personal ^ declared_sealed)}"
+    for name in sorted(typed):
+        field, descriptor = layout[name], message.fields_by_name[name]
+        if field.repeated != descriptor.is_repeated:
+            yield f"{name}: repeated on one side only"
+        elif descriptor.message_type is not None and descriptor.message_type.full_name == "google.protobuf.Timestamp":
+            if field.kind is not datetime:
+                yield f"{name}: a timestamp is a datetime, not {field.kind.__name__}"
+        elif descriptor.message_type is not None:
+            if not is_dataclass(field.kind):
+                yield f"{name}: a message is a dataclass, not {field.kind.__name__}"
+            else:
+                yield from (f"{name}: {inner}" for inner in _differences(field.kind, descriptor.message_type))
+        elif descriptor.enum_type is not None:
+            prefix = _prefix(descriptor.enum_type)
+            names = {value.name.removeprefix(prefix) for value in descriptor.enum_type.values if value.number}
+            if not issubclass(field.kind, StrEnum) or {member.name for member in field.kind} != names:
+                yield f"{name}: {field.kind.__name__} and {descriptor.enum_type.full_name} differ"
+        elif _SCALARS.get(descriptor.type) is not field.kind:
+            yield f"{name}: {field.kind.__name__} does not fit its scalar type"
