@@ -5,6 +5,7 @@ Kafka is transport: its data can be deleted while it is stopped, and the service
 
 import os
 import shutil
+import socket
 import subprocess
 from base64 import urlsafe_b64encode
 from importlib.util import find_spec
@@ -21,6 +22,16 @@ NAME = "kafka"
 VERSION = "4.3.1"
 HEAP = "384m"
 CHECK_MILLISECONDS = 1_000
+JAVA_OPTIONS = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Xlog:cds=off",
+    "-Xlog:aot=off",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
 
 # One node: every internal topic has one partition and one replica. Endless retention: consumers may start at 0.
 PROPERTIES = """\
@@ -53,31 +64,16 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-def prepare(folder: Path, *, port: int, controller_port: int, cache: Path | None = None) -> Program:
-    """Fetch what is missing, write the settings, format the storage unless it is formatted; the program.
-
-    Raises ``StackFault`` when the jars or the Java runtime cannot be had, or the storage cannot be formatted.
-    """
+def program(folder: Path, *, cache: Path | None = None) -> Program:
+    """The broker on the storage below ``folder``. Raises ``StackFault`` when the Java runtime is missing."""
     cache = cache or jars.cache()
-    java = _java()
-    with alone(cache / "lock"):
-        class_path = ":".join(map(str, jars.fetch(cache / "maven", jars.read_lock())))
-        _dump_base_archive(java)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    data = folder / "data"
-    settings = folder / "server.properties"
-    values = {"host": LOOPBACK, "port": port, "controller_port": controller_port, "data": data}
-    settings.write_text(PROPERTIES.format_map(values))
-    settings.chmod(0o600)
-    if not (data / "meta.properties").exists():
-        shutil.rmtree(data, ignore_errors=True)
-        _format(java, class_path, settings)
     return Program(
         name=NAME,
         command=(
-            *(str(java), f"-Xmx{HEAP}", *_java_options(), "-XX:+AutoCreateSharedArchive"),
-            *(f"-XX:SharedArchiveFile={cache / f'kafka-{VERSION}.jsa'}", "-cp", class_path),
-            *("kafka.Kafka", str(settings)),
+            *(str(_java()), f"-Xmx{HEAP}", *JAVA_OPTIONS, "-XX:+AutoCreateSharedArchive"),
+            *(f"-XX:SharedArchiveFile={cache / f'kafka-{VERSION}.jsa'}", "-cp", _class_path(cache)),
+            *("kafka.Kafka", str(folder / "server.properties")),
         ),
         directory=folder,
         stop_signal="TERM",
@@ -85,12 +81,33 @@ def prepare(folder: Path, *, port: int, controller_port: int, cache: Path | None
     )
 
 
+def prepare(folder: Path, *, port: int, controller_port: int, cache: Path | None = None) -> None:
+    """Fetch the jars that are missing, write the settings, format the storage unless it is formatted.
+
+    Raises ``StackFault`` when the jars cannot be had or the storage cannot be formatted.
+    """
+    cache = cache or jars.cache()
+    with alone(cache / "lock"):
+        jars.fetch(cache / "maven", jars.read_lock())
+        _dump_base_archive(_java())
+    data, settings = folder / "data", folder / "server.properties"
+    values = {"host": LOOPBACK, "port": port, "controller_port": controller_port, "data": data}
+    settings.write_text(PROPERTIES.format_map(values))
+    settings.chmod(0o600)
+    if not (data / "meta.properties").exists():
+        shutil.rmtree(data, ignore_errors=True)
+        _format(_class_path(cache), settings)
+
+
 def check(bootstrap: str) -> None:
     """A metadata request. Raises ``NotReady``."""
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    host, _, port = bootstrap.split(",")[0].rpartition(":")
     try:
+        # Asked first, because the client leaves its socket open when nobody listens.
+        socket.create_connection((host, int(port)), CHECK_MILLISECONDS / 1000).close()
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=CHECK_MILLISECONDS)
     except (KafkaError, OSError, ValueError) as error:
         raise NotReady(f"{type(error).__name__} {error}".strip()) from error
@@ -111,17 +128,9 @@ def _java() -> Path:
     return java
 
 
-def _java_options() -> tuple[str, ...]:
-    return (
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-Xshare:auto",
-        "-Xlog:cds=off",
-        "-Xlog:aot=off",
-        "--enable-native-access=ALL-UNNAMED",
-        "--sun-misc-unsafe-memory-access=allow",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    )
+def _class_path(cache: Path) -> str:
+    """Every jar by name: the archive of loaded classes is refused for a class path with wildcards."""
+    return ":".join(str(jar.path(cache / "maven")) for jar in jars.read_lock())
 
 
 def _dump_base_archive(java: Path) -> None:
@@ -132,11 +141,11 @@ def _dump_base_archive(java: Path) -> None:
     subprocess.run([java, "-Xshare:dump", "-XX:+UseSerialGC"], capture_output=True, check=False)
 
 
-def _format(java: Path, class_path: str, settings: Path) -> None:
+def _format(class_path: str, settings: Path) -> None:
     cluster = "-"
     while cluster.startswith("-"):  # the tool would take it for an option
         cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-    command = [str(java), *_java_options(), "-cp", class_path, "kafka.tools.StorageTool"]
+    command = [str(_java()), *JAVA_OPTIONS, "-cp", class_path, "kafka.tools.StorageTool"]
     command += ["format", "-t", cluster, "-c", str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)
     if done.returncode != 0:

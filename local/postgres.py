@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,32 +60,41 @@ SETTINGS: Mapping[str, str] = {
 UNSAFE_BUT_QUICK: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def prepare(folder: Path, *, port: int, settings: Mapping[str, str] = SETTINGS) -> tuple[Program, str]:
-    """Make the cluster below ``folder`` unless it is there, write its settings; the program and the admin's URL.
+def program(folder: Path) -> Program:
+    """The server on the cluster below ``folder``, as an unprivileged user if we are root.
 
-    Raises ``StackFault`` when the programs are missing or the cluster cannot be made.
+    Raises ``StackFault`` when its programs are missing or no unprivileged user can run them.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     data = folder / "data"
-    password = _password(folder / "password")
-    fresh = not (data / "PG_VERSION").exists()
-    if fresh and data.exists():
-        shutil.rmtree(data)  # an initdb that was interrupted
-    data.mkdir(mode=0o700, exist_ok=True)
-    programs = _programs()
-    prefix = privileges.unprivileged(programs / "postgres", data)
-    if fresh:
-        _initdb(prefix, programs, data, password_file=folder / "password", sync=settings.get("fsync") == "on")
-    _write_configuration(data, port, settings)
-    program = Program(
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    server = _programs() / "postgres"
+    return Program(
         name=NAME,
-        command=(*prefix, str(programs / "postgres"), "-D", str(data)),
+        command=(*privileges.unprivileged(server, data), str(server), "-D", str(data)),
         directory=folder,
         stop_signal="INT",  # "fast": ends sessions, writes a checkpoint
         stop_seconds=30,
     )
+
+
+def admin_url(folder: Path, *, port: int) -> str:
+    """The administrator's URL; its password is made at the first call and kept below ``folder``."""
+    password = _password(folder / "password")
     url = URL.create("postgresql+psycopg", ADMIN, password, LOOPBACK, port, "postgres")
-    return program, url.render_as_string(hide_password=False)
+    return url.render_as_string(hide_password=False)
+
+
+def prepare(folder: Path, *, port: int, settings: Mapping[str, str] = SETTINGS) -> None:
+    """Make the cluster unless it is there, and write its settings. Raises ``StackFault`` when it cannot be made."""
+    data = folder / "data"
+    if not (data / "PG_VERSION").exists():
+        if any(data.iterdir()):  # an initdb that was interrupted
+            shutil.rmtree(data)
+            data.mkdir(mode=0o700)
+        _password(folder / "password")
+        _initdb(folder, sync=settings.get("fsync") == "on")
+    _write_configuration(data, port, settings)
 
 
 def check(admin_url: str) -> None:
@@ -106,30 +115,41 @@ def connect(url: str, *, database: str | None = None) -> psycopg.Connection:
     return psycopg.connect(plain, autocommit=True, connect_timeout=CONNECT_SECONDS)
 
 
-def provision(
-    admin_url: str, *, mechanism: str, services: Sequence[str] = SERVICES, known: Mapping[str, str] | None = None
+def role_urls(
+    admin: str, *, mechanism: str, services: Sequence[str] = SERVICES, known: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Databases and roles of a mechanism's services; safe to repeat. The answer is one URL per role.
+    """The URL of every role of a mechanism's services, whether it exists yet or not.
 
     Databases are ``<mechanism>_<service>``. Keys are ``<service>_owner``, ``<service>_app``, ``<service>_sequencer``
     for each service, and ``vault_<service>`` for the roles with which services reach the vault. ``known`` is an
-    earlier answer: its passwords are kept, all others are new. A password reaches the server as its SCRAM verifier.
+    earlier answer: its passwords are kept, all others are new.
     """
     known = known or {}
-    urls: dict[str, str] = {}
-    base = make_url(admin_url)
-    with connect(admin_url) as admin:
-        existing = {str(name) for (name,) in admin.execute("SELECT datname FROM pg_database")}
+    urls = {}
+    for service, kind in _kinds(services):
+        key, database = f"{service}_{kind}", f"{mechanism}_{service}"
+        password = (make_url(known[key]).password if key in known else None) or secrets.token_urlsafe(24)
+        url = make_url(admin).set(username=f"{database}_{kind}", password=password, database=database)
+        urls[key] = url.render_as_string(hide_password=False)
+    return urls
+
+
+def provision(
+    admin: str, *, mechanism: str, services: Sequence[str] = SERVICES, known: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Make a mechanism's databases and roles; the answer is that of `role_urls`. Safe to repeat.
+
+    A password reaches the server as its SCRAM verifier only, so no log can hold it.
+    """
+    urls = role_urls(admin, mechanism=mechanism, services=services, known=known)
+    with connect(admin) as connection:
         for service in services:
-            database = f"{mechanism}_{service}"
-            kinds = [*ROLES, *(VAULT_CLIENTS if service == "vault" else ())]
-            for kind in kinds:
-                key, role = f"{service}_{kind}", f"{database}_{kind}"
-                password = (make_url(known[key]).password if key in known else None) or secrets.token_urlsafe(24)
-                _role(admin, role, password)
-                url = base.set(username=role, password=password, database=database)
-                urls[key] = url.render_as_string(hide_password=False)
-            _database(admin, database, exists=database in existing, users=[f"{database}_{kind}" for kind in kinds])
+            roles = []
+            for _, kind in _kinds([service]):
+                url = make_url(urls[f"{service}_{kind}"])
+                roles.append(url.username or "")
+                _role(connection, roles[-1], url.password or "")
+            _database(connection, f"{mechanism}_{service}", roles=roles)
     return urls
 
 
@@ -144,7 +164,7 @@ def drop(admin_url: str, *, mechanism: str) -> None:
         for service in SERVICES:
             database = f"{mechanism}_{service}"
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
-            for kind in [*ROLES, *(VAULT_CLIENTS if service == "vault" else ())]:
+            for _, kind in _kinds([service]):
                 admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{database}_{kind}")))
 
 
@@ -158,14 +178,20 @@ def _role(admin: psycopg.Connection, role: str, password: str) -> None:
     admin.execute(sql.SQL("ALTER ROLE {} LOGIN NOINHERIT PASSWORD {}").format(name, sql.Literal(verifier)))
 
 
-def _database(admin: psycopg.Connection, database: str, *, exists: bool, users: list[str]) -> None:
+def _database(admin: psycopg.Connection, database: str, *, roles: Sequence[str]) -> None:
     name = sql.Identifier(database)
-    if not exists:
+    if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
         owner = sql.Identifier(f"{database}_owner")
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(name, owner))
     admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-    roles = sql.SQL(", ").join(sql.Identifier(user) for user in users)
-    admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
+    users = sql.SQL(", ").join(sql.Identifier(role) for role in roles)
+    admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, users))
+
+
+def _kinds(services: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for service in services:
+        for kind in (*ROLES, *(VAULT_CLIENTS if service == "vault" else ())):
+            yield service, kind
 
 
 def _programs() -> Path:
@@ -183,18 +209,20 @@ def _password(file: Path) -> str:
     return file.read_text().strip()
 
 
-def _initdb(prefix: tuple[str, ...], programs: Path, data: Path, *, password_file: Path, sync: bool) -> None:
-    readable = data.parent / "password.initdb"  # a copy that the unprivileged user may own
-    shutil.copyfile(password_file, readable)
+def _initdb(folder: Path, *, sync: bool) -> None:
+    data, initdb = folder / "data", _programs() / "initdb"
+    prefix = privileges.unprivileged(initdb, data)
+    readable = folder / "password.initdb"  # a copy that the unprivileged user may own
+    shutil.copyfile(folder / "password", readable)
     readable.chmod(0o600)
     privileges.give(readable)
     command = [
-        *(*prefix, str(programs / "initdb"), f"--pgdata={data}", f"--username={ADMIN}", f"--pwfile={readable}"),
+        *(*prefix, str(initdb), f"--pgdata={data}", f"--username={ADMIN}", f"--pwfile={readable}"),
         *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
-        *(["--data-checksums"] if sync else ["--no-sync"]),
+        "--data-checksums" if sync else "--no-sync",
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=data.parent, env={})
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env={})
     finally:
         readable.unlink()
     if done.returncode != 0:

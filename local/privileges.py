@@ -66,6 +66,6 @@ def _setpriv() -> str:
         raise StackFault(
             "PostgreSQL",
             "it does not run as root, and setpriv (util-linux) is missing",
-            advice="install util-linux, run as an ordinary user, or set AMPARO_POSTGRES to the URL of a server of yours",
+            advice="install it, run as an ordinary user, or set AMPARO_POSTGRES to the URL of a server of yours",
         )
     return found

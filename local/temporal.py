@@ -18,7 +18,7 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 CHECK_SECONDS = 3
 
 
-def prepare(folder: Path, *, port: int, ui_port: int, http_port: int, metrics_port: int) -> Program:
+def program(folder: Path, *, port: int, ui_port: int, http_port: int, metrics_port: int) -> Program:
     """The program; its data is one file below ``folder``. Raises ``StackFault`` when the command is missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [

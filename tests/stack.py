@@ -125,22 +125,25 @@ def _run_main(package: str, command: str, environment: Mapping[str, str]) -> Non
 
 
 def _start_postgres(folder: Path) -> str:
-    program, url = postgres.prepare(folder / "postgres", port=ports.choose(["pg"])["pg"], settings=SETTINGS)
+    where, port = folder / "postgres", ports.choose(["port"])["port"]
+    program, url = postgres.program(where), postgres.admin_url(where, port=port)
+    postgres.prepare(where, port=port, settings=SETTINGS)
     _run(folder, program, lambda: postgres.check(url))
     return url
 
 
 def _start_kafka(folder: Path) -> str:
-    chosen = ports.choose(["broker", "controller"])
-    program = kafka.prepare(folder / "kafka", port=chosen["broker"], controller_port=chosen["controller"])
-    address = f"{ports.LOOPBACK}:{chosen['broker']}"
+    where, chosen = folder / "kafka", ports.choose(["port", "controller_port"])
+    program = kafka.program(where)
+    kafka.prepare(where, port=chosen["port"], controller_port=chosen["controller_port"])
+    address = f"{ports.LOOPBACK}:{chosen['port']}"
     _run(folder, program, lambda: kafka.check(address))
     return address
 
 
 def _start_temporal(folder: Path) -> str:
     chosen = ports.choose(["port", "ui_port", "http_port", "metrics_port"])
-    program = temporal.prepare(folder / "temporal", **chosen)
+    program = temporal.program(folder / "temporal", **chosen)
     address = f"{ports.LOOPBACK}:{chosen['port']}"
     _run(folder, program, lambda: temporal.check(address))
     return address
