@@ -42,9 +42,10 @@ def instant(message: Timestamp) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Typed events of one service: ``by_name`` from the message's full name to (dataclass, message class)."""
+    """Typed events of one service: ``by_name`` from the message's full name to (dataclass, message class), ``names`` back."""
 
     by_name: Mapping[str, tuple[type[Any], type[Message]]]
+    names: Mapping[type[Any], str]
 
     @classmethod
     def of(cls, events: Iterable[type[Any]], *, module: types.ModuleType) -> "Codec":
@@ -56,14 +57,11 @@ class Codec:
                 raise SchemaMismatch(f"{event.__name__} has no message in {module.__name__}")
             check(event, message.DESCRIPTOR)
             pairs[message.DESCRIPTOR.full_name] = (event, message)
-        return cls(pairs)
+        return cls(pairs, {event: name for name, (event, _) in pairs.items()})
 
     def name_of(self, event: object) -> str:
         """The full name of the event's message. Raises ``KeyError`` for an event that the service does not own."""
-        name = _names(self).get(type(event))
-        if name is None:
-            raise KeyError(type(event).__name__)
-        return name
+        return self.names[type(event)]
 
     def encode(self, event: object) -> tuple[bytes, list[tuple[str, Plain]]]:
         """The payload's bytes, and what has to be sealed beside it as (path, plain)."""
@@ -77,15 +75,6 @@ class Codec:
         event, message = self.by_name[name]
         found = {s.path: Sealed(event_id, s.path, s.key_id, s.ciphertext, s.commitment) for s in sealed}
         return _read(event, message.FromString(payload), "", found)
-
-
-@cache
-def _names_of(pairs: tuple[tuple[str, type[Any]], ...]) -> dict[type[Any], str]:
-    return {event: name for name, event in pairs}
-
-
-def _names(codec: Codec) -> dict[type[Any], str]:
-    return _names_of(tuple((name, event) for name, (event, _) in codec.by_name.items()))
 
 
 @dataclass(frozen=True, slots=True)

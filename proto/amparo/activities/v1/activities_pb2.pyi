@@ -10,14 +10,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StreamOpened(_message.Message):
-    __slots__ = ("stream", "case_id", "seen")
+    __slots__ = ("stream", "case_id")
     STREAM_FIELD_NUMBER: _ClassVar[int]
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
-    SEEN_FIELD_NUMBER: _ClassVar[int]
     stream: str
     case_id: str
-    seen: _containers.RepeatedCompositeFieldContainer[Happened]
-    def __init__(self, stream: _Optional[str] = ..., case_id: _Optional[str] = ..., seen: _Optional[_Iterable[_Union[Happened, _Mapping]]] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., case_id: _Optional[str] = ...) -> None: ...
 
 class Happened(_message.Message):
     __slots__ = ("source", "stream", "version", "type")
@@ -180,16 +178,6 @@ class NoteReferralSilence(_message.Message):
     clock: str
     rung: int
     def __init__(self, referral_id: _Optional[str] = ..., clock: _Optional[str] = ..., rung: _Optional[int] = ...) -> None: ...
-
-class RecallReferrals(_message.Message):
-    __slots__ = ("case_id", "agency", "ground")
-    CASE_ID_FIELD_NUMBER: _ClassVar[int]
-    AGENCY_FIELD_NUMBER: _ClassVar[int]
-    GROUND_FIELD_NUMBER: _ClassVar[int]
-    case_id: str
-    agency: str
-    ground: str
-    def __init__(self, case_id: _Optional[str] = ..., agency: _Optional[str] = ..., ground: _Optional[str] = ...) -> None: ...
 
 class Done(_message.Message):
     __slots__ = ()

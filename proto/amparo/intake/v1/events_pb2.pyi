@@ -326,7 +326,7 @@ class AgencyExcluded(_message.Message):
     def __init__(self, agency: _Optional[str] = ...) -> None: ...
 
 class IncidentReported(_message.Message):
-    __slots__ = ("incident_id", "case_id", "kind", "perpetrator", "repeated_perpetrator", "happened_at", "region", "charges", "causes", "project", "territory", "violence", "subject_id")
+    __slots__ = ("incident_id", "case_id", "kind", "perpetrator", "repeated_perpetrator", "happened_at", "region", "charges", "causes", "project", "territory", "violence", "subject_id", "office")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -340,6 +340,7 @@ class IncidentReported(_message.Message):
     TERRITORY_FIELD_NUMBER: _ClassVar[int]
     VIOLENCE_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFICE_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     case_id: str
     kind: IncidentKind
@@ -353,7 +354,8 @@ class IncidentReported(_message.Message):
     territory: str
     violence: _containers.RepeatedScalarFieldContainer[ViolenceForm]
     subject_id: str
-    def __init__(self, incident_id: _Optional[str] = ..., case_id: _Optional[str] = ..., kind: _Optional[_Union[IncidentKind, str]] = ..., perpetrator: _Optional[_Union[PerpetratorKind, str]] = ..., repeated_perpetrator: _Optional[bool] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., region: _Optional[str] = ..., charges: _Optional[_Iterable[_Union[Charge, str]]] = ..., causes: _Optional[_Iterable[str]] = ..., project: _Optional[str] = ..., territory: _Optional[str] = ..., violence: _Optional[_Iterable[_Union[ViolenceForm, str]]] = ..., subject_id: _Optional[str] = ...) -> None: ...
+    office: str
+    def __init__(self, incident_id: _Optional[str] = ..., case_id: _Optional[str] = ..., kind: _Optional[_Union[IncidentKind, str]] = ..., perpetrator: _Optional[_Union[PerpetratorKind, str]] = ..., repeated_perpetrator: _Optional[bool] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., region: _Optional[str] = ..., charges: _Optional[_Iterable[_Union[Charge, str]]] = ..., causes: _Optional[_Iterable[str]] = ..., project: _Optional[str] = ..., territory: _Optional[str] = ..., violence: _Optional[_Iterable[_Union[ViolenceForm, str]]] = ..., subject_id: _Optional[str] = ..., office: _Optional[str] = ...) -> None: ...
 
 class IncidentVerified(_message.Message):
     __slots__ = ("verification", "verifier", "duplicate_of")
