@@ -1,0 +1,145 @@
+"""Owns what every HTTP answer and every body obeys: a cap, one media type, careful headers, and no fault that speaks.
+
+The server's own banner is not ours to remove: start uvicorn with ``server_header=False``.
+"""
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from access.problems import answer, fault
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+MAX_BODY_BYTES = 64 * 1024
+JSON = "application/json"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+STRICT_POLICY = "default-src 'none'; frame-ancestors 'none'"  # for all but pages, which need their scripts
+
+
+def install(app: "Starlette", *, max_body_bytes: int = MAX_BODY_BYTES, media_type: str | None = JSON) -> None:
+    """Harden ``app``, the headers outermost. With ``media_type`` ``None`` any is taken."""
+    app.add_middleware(BodyCap, max_body_bytes=max_body_bytes, media_type=media_type)
+    app.add_middleware(Faults)
+    app.add_middleware(CarefulHeaders)
+
+
+class CarefulHeaders:
+    """Adds ``HEADERS``; forbids keeping a copy unless the route says otherwise; drops what names the software."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def careful(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+                if not headers.get("content-type", "").startswith("text/html"):
+                    headers["Content-Security-Policy"] = STRICT_POLICY
+                for banner in ("server", "x-powered-by"):
+                    if banner in headers:
+                        del headers[banner]
+            await send(message)
+
+        await self._app(scope, receive, careful)
+
+
+class Faults:
+    """Turns what nobody foresaw into the problem ``internal``.
+
+    The framework's own last resort raises the exception on to the server, which prints its text; that may quote what
+    somebody filed. So nothing is raised on from here. Of an answer that had begun, the server closes the connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            response = fault(error)  # also logs it
+            if not started:
+                await response(scope, receive, send)
+
+
+class BodyCap:
+    """Reads a body to its end before the application sees it; refuses it as soon as it is too large or of another type.
+
+    A declared length is believed when it is too large, never when it is small: a chunked body is counted as it comes.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int = MAX_BODY_BYTES, media_type: str | None = JSON) -> None:
+        self._app = app
+        self._max = max_body_bytes
+        self._media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and (len(declared) > 12 or int(declared) > self._max):
+            await self._refuse("too-large", scope, receive, send)
+            return
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # the client went away; nobody waits for an answer
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._max:
+                await self._refuse("too-large", scope, receive, send)
+                return
+        sent_as = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if body and self._media_type is not None and sent_as != self._media_type:
+            await self._refuse("unsupported-media-type", scope, receive, send)
+            return
+        await self._app(scope, _replay(bytes(body), receive), send)
+
+    async def _refuse(self, code: str, scope: Scope, receive: Receive, send: Send) -> None:
+        # The rest of the body is not read, so the connection cannot serve another request.
+        await answer(code, headers={"Connection": "close"})(scope, receive, send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed

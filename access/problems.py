@@ -1,0 +1,282 @@
+"""Owns every answer that says no: one table of codes, and RFC 9457 problem documents made from it.
+
+A document holds the code, its fixed title and a random instance that the log knows too. It never holds the text of an
+exception nor anything of what was sent: for a body, only where in it (a JSON pointer made of documented field names)
+and a fixed kind of reason.
+"""
+
+import traceback
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from eventlog.decider import Refused
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:amparo:problem:"
+MAX_ERRORS = 20  # of one body: enough to mend a form, too few to make an answer long
+FRAMES_LOGGED = 12
+REFUSAL_STATUS = 409  # of a rule whose code is missing in the table
+REFUSAL_TITLE = "The act was refused"
+
+PROBLEMS: Mapping[str, tuple[int, str]] = {
+    # What was sent.
+    "malformed-request": (400, "The request cannot be read"),
+    "missing-idempotency-key": (400, "This act needs the header Idempotency-Key: 1 to 128 visible ASCII characters"),
+    "invalid-cursor": (400, "The cursor is not one that this list has given"),
+    "not-found": (404, "There is nothing here for you"),
+    "method-not-allowed": (405, "This resource does not know the method"),
+    "too-large": (413, "The body is longer than 64 KiB"),
+    "unsupported-media-type": (415, "The body has to be application/json"),
+    "invalid-request": (422, "The request does not have the documented form"),
+    "too-many-requests": (429, "Too many requests; wait as long as Retry-After says"),
+    # Who sent it.
+    "unauthenticated": (401, "A valid access token is needed"),
+    "forbidden": (403, "Your role does not include this act"),
+    # Repetitions and races.
+    "conflict": (409, "Somebody else acted on the same thing first; read it again and decide again"),
+    "precondition-failed": (412, "What you act on is no longer at the version of If-Match"),
+    "idempotency-key-reused": (422, "This idempotency key belongs to an earlier, different act; choose a new one"),
+    # Rules of the domain.
+    "wrong-stage": (409, "The act does not follow from the present stage"),
+    "consent-missing": (409, "Neither a consent for this addressee nor a decision of two persons is recorded"),
+    "agency-excluded": (409, "The filer named this agency as one that must never learn of the case"),
+    "unknown-agency": (409, "No such agency is registered"),
+    "not-your-referral": (403, "Another agency was asked"),
+    "not-your-case": (404, "There is nothing here for you"),
+    "two-persons-needed": (409, "Two different persons have to decide this"),
+    "text-too-long": (422, "A text is too long for one event; send it as a document"),
+    "event-too-long": (422, "The act is longer than one event can hold; send its texts as documents"),
+    # The vault.
+    "key-destroyed": (409, "The key of this personal data was destroyed; nobody can read it"),
+    # Ours.
+    "internal": (500, "A fault of ours; report the instance"),
+    "unavailable": (503, "A part that this needs does not answer; try again"),
+}
+"""Code → (HTTP status, title). Codes are stable once released: add, never rename."""
+
+_CODE_OF_STATUS: Mapping[int, str] = {
+    400: "malformed-request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "conflict",
+    412: "precondition-failed",
+    413: "too-large",
+    415: "unsupported-media-type",
+    422: "invalid-request",
+    429: "too-many-requests",
+    503: "unavailable",
+}
+_EVERYWHERE = (
+    "unauthenticated",
+    "forbidden",
+    "not-found",
+    "invalid-request",
+    "too-many-requests",
+    "internal",
+    "unavailable",
+)
+_WRITING = (
+    *("malformed-request", "missing-idempotency-key", "conflict", "precondition-failed", "too-large"),
+    *("unsupported-media-type", "idempotency-key-reused"),
+)
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `errors` says where a body or parameter does not have the documented form.",
+    "required": ["type", "title", "status", "instance"],
+    "properties": {
+        "type": {"type": "string", "description": f"`{TYPE_PREFIX}<code>`"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "instance": {"type": "string", "description": "Random; the log of the service knows it."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["reason"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON pointer into the body"},
+                    "parameter": {"type": "string", "description": "Name of a path, query or header parameter"},
+                    "reason": {"type": "string", "description": "A fixed kind, such as `missing` or `string_too_long`"},
+                },
+            },
+        },
+    },
+}
+
+_log = structlog.get_logger("access.problems")
+
+
+class Problem(HTTPException):
+    """A request ends here with this code of the table; ``headers`` are added to the answer. Raises ``KeyError`` for an
+    unknown code.
+
+    It is an ``HTTPException`` so that the framework passes it on from wherever it is raised.
+    """
+
+    def __init__(self, code: str, *, headers: Mapping[str, str] | None = None) -> None:
+        status, title = PROBLEMS[code]
+        super().__init__(status, title, headers)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """Where a request is wrong (``pointer`` into the body, or the name of a ``parameter``), and the kind of fault."""
+
+    reason: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+    def document(self) -> dict[str, str]:
+        """The members that are set."""
+        members = {"pointer": self.pointer, "parameter": self.parameter, "reason": self.reason}
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def answer(
+    code: str, *, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None, where: str | None = None
+) -> Response:
+    """The response for a code, and one log line with the same instance; ``where`` is for the log only."""
+    status, title = PROBLEMS.get(code, (REFUSAL_STATUS, REFUSAL_TITLE))
+    instance = f"urn:uuid:{uuid.uuid4()}"
+    document: dict[str, object] = {"type": TYPE_PREFIX + code, "title": title, "status": status, "instance": instance}
+    if errors:
+        document["errors"] = [error.document() for error in errors[:MAX_ERRORS]]
+    extra = {} if where is None else {"where": where}
+    (_log.error if status >= 500 else _log.info)("problem", code=code, status=status, instance=instance, **extra)
+    return JSONResponse(document, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def fault(error: BaseException, *, code: str = "internal") -> Response:
+    """The response for a fault. The log gets its type and the lines it passed, never its text: that may quote what
+    somebody filed.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_LOGGED:]
+    steps = " < ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in reversed(frames))
+    headers = {"Retry-After": "1"} if code == "unavailable" else None
+    return answer(code, headers=headers, where=f"{type(error).__module__}.{type(error).__qualname__} at {steps}")
+
+
+def install(app: "FastAPI") -> None:
+    """Make every refusal of ``app`` a problem document. What nobody foresaw is caught by `access.middleware.Faults`."""
+    from fastapi.exceptions import RequestValidationError
+    from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+    from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+    from eventlog.store import StreamMoved
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = error.code if isinstance(error, Problem) else _CODE_OF_STATUS.get(error.status_code)
+        if code is None:
+            code = "internal" if error.status_code >= 500 else "invalid-request"
+        headers = dict(error.headers or {})
+        if PROBLEMS[code][0] == 401:
+            headers.setdefault("WWW-Authenticate", 'Bearer realm="amparo"')
+        return answer(code, headers=headers)
+
+    async def on_refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return answer(error.code)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _invalid(error.errors(), known=_documented_names(request))
+
+    async def on_race(request: Request, error: Exception) -> Response:
+        return answer("conflict")
+
+    async def on_lost_database(request: Request, error: Exception) -> Response:
+        return fault(error, code="unavailable")
+
+    async def on_value_no_database_takes(request: Request, error: Exception) -> Response:
+        # NUL in a text, a number out of range: what the body's model let through.
+        return fault(error, code="invalid-request")
+
+    app.add_exception_handler(HTTPException, on_problem)
+    app.add_exception_handler(Refused, on_refused)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(StreamMoved, on_race)
+    app.add_exception_handler(DataError, on_value_no_database_takes)
+    for lost in (OperationalError, InterfaceError, PoolExhausted):
+        app.add_exception_handler(lost, on_lost_database)
+
+
+def responses(*codes: str, writes: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route for OpenAPI: those of every route, those of every act where it ``writes``, and
+    ``codes``.
+
+    Raises ``KeyError`` for a code that the table does not have.
+    """
+    by_status: dict[int | str, list[str]] = {}
+    for code in dict.fromkeys((*_EVERYWHERE, *(_WRITING if writes else ()), *codes)):
+        by_status.setdefault(PROBLEMS[code][0], []).append(code)
+    return {
+        status: {
+            "description": "\n".join(f"- `{code}`: {PROBLEMS[code][1]}" for code in found),
+            "content": {MEDIA_TYPE: {"schema": dict(SCHEMA)}},
+        }
+        for status, found in sorted(by_status.items(), key=lambda item: int(item[0]))
+    }
+
+
+def _invalid(errors: Sequence[Any], *, known: frozenset[str]) -> Response:
+    if any(tuple(error["loc"]) == ("header", "Idempotency-Key") for error in errors):
+        return answer("missing-idempotency-key")
+    if any(error["type"] == "json_invalid" for error in errors):
+        return answer("malformed-request")
+    found = [_field_error(error["loc"], error["type"], known) for error in errors[:MAX_ERRORS]]
+    return answer("invalid-request", errors=list(dict.fromkeys(found)))
+
+
+def _field_error(place: Sequence[str | int], reason: str, known: frozenset[str]) -> FieldError:
+    origin, *path = place
+    if origin != "body":
+        return FieldError(reason=reason, parameter=str(path[0]) if path else None)
+    pointer = "#"
+    for part in path:
+        if isinstance(part, str) and part not in known:
+            break  # an unknown member's name or a mapping's key, which the client chose, or a union's tag
+        pointer += f"/{str(part).replace('~', '~0').replace('/', '~1')}"
+    return FieldError(reason=reason, pointer=pointer)
+
+
+def _documented_names(request: Request) -> frozenset[str]:
+    """Names of all members that the route's body may have, at any depth."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    annotation = getattr(getattr(body, "field_info", None), "annotation", None)
+    return frozenset() if annotation is None else _names_in(annotation)
+
+
+@cache
+def _names_in(annotation: Any) -> frozenset[str]:
+    from pydantic import TypeAdapter
+
+    return frozenset(_property_names(TypeAdapter(annotation).json_schema()))
+
+
+def _property_names(schema: object) -> Iterable[str]:
+    if isinstance(schema, Mapping):
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping):
+            yield from properties
+        for inner in schema.values():
+            yield from _property_names(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _property_names(inner)
