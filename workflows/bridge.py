@@ -1,0 +1,117 @@
+"""Owns the way from Kafka into Temporal: each event that moves a stream's clocks or next act is told to the stream's
+workflow.
+
+A telling is a signal with start: a workflow that is missing is started by it, asks where its stream stands, and ends
+at once if that is closed. The dedupe table ``told`` moves in one transaction with the consumer's position; a crash
+between Temporal's answer and the commit tells once more, which the workflow knows for a copy. `reconcile` starts the
+workflows of open streams that are missing without any event.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from eventlog.consumer import Delivered, TryAgain
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
+
+from amparo.activities.v1.activities_pb2 import Happened, StreamOpened
+from workflows.ids import ENDS, HAPPENED, WORKFLOW_QUEUE, workflow_told, workflow_type
+
+RECONCILE_EVERY_S = 60.0
+ADOPT_AT_ONCE = 20
+"""Workflows started side by side when many are missing."""
+
+log = structlog.get_logger(__name__)
+
+_NOTE = text(
+    """
+    INSERT INTO told (source, stream, version) VALUES (:source, :stream, :version)
+    ON CONFLICT (source, stream) DO UPDATE SET version = excluded.version WHERE told.version < excluded.version
+    RETURNING version
+    """
+)
+_OPEN = text(
+    "INSERT INTO open_streams (stream, case_id) VALUES (:stream, :case_id) ON CONFLICT DO NOTHING",
+)
+_CLOSE = text("DELETE FROM open_streams WHERE stream = :stream")
+_OPEN_STREAMS = text("SELECT stream, case_id FROM open_streams ORDER BY stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """Tells workflows. One instance per process; a second process is harmless, for every telling may come twice."""
+
+    client: Client
+
+    async def __call__(self, session: AsyncConnection, delivered: Delivered) -> None:
+        """Takes one record in the consumer's transaction. Raises `TryAgain` while Temporal cannot be reached."""
+        event = delivered.event
+        told = workflow_told(event_type=event.type, stream=event.stream, case_id=event.correlation)
+        if told is None:
+            return
+        version = {"source": delivered.source, "stream": event.stream, "version": event.version}
+        if (await session.execute(_NOTE, version)).one_or_none() is None:
+            return  # told before: a record that was read again
+        if told == event.stream:
+            await self._keep_account(session, event.stream, event.correlation, ended=event.type in ENDS)
+        happened = Happened(source=delivered.source, stream=event.stream, version=event.version, type=event.type)
+        try:
+            await self.tell(told, case_id=event.correlation, happened=happened)
+        except RPCError as error:
+            raise TryAgain(f"Temporal: {error.status.name}") from error
+
+    async def _keep_account(self, session: AsyncConnection, stream: str, case_id: str, *, ended: bool) -> None:
+        if ended:
+            await session.execute(_CLOSE, {"stream": stream})
+        else:
+            await session.execute(_OPEN, {"stream": stream, "case_id": case_id})
+
+    async def tell(self, workflow_id: str, *, case_id: str, happened: Happened | None = None) -> None:
+        """Starts the workflow if it does not run, and signals it. Raises ``RPCError``."""
+        await self.client.start_workflow(
+            workflow_type(workflow_id),
+            StreamOpened(stream=workflow_id, case_id=case_id),
+            id=workflow_id,
+            task_queue=WORKFLOW_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=HAPPENED if happened else None,
+            start_signal_args=[happened] if happened else [],
+        )
+
+    async def reconcile(self, engine: AsyncEngine) -> int:
+        """Starts the workflow of each open stream that has none. Answers with how many were missing. Raises
+        ``RPCError``.
+        """
+        async with engine.connect() as connection:
+            expected = {row.stream: row.case_id for row in await connection.execute(_OPEN_STREAMS)}
+        if not expected:
+            return 0
+        running = {found.id async for found in self.client.list_workflows('ExecutionStatus = "Running"')}
+        missing = [(stream, case_id) for stream, case_id in expected.items() if stream not in running]
+        await self._adopt(missing)
+        if missing:
+            log.warning("workflows_started_for_open_streams", count=len(missing))
+        return len(missing)
+
+    async def _adopt(self, missing: Iterable[tuple[str, str]]) -> None:
+        places = asyncio.Semaphore(ADOPT_AT_ONCE)
+
+        async def adopt(stream: str, case_id: str) -> None:
+            async with places:
+                await self.tell(stream, case_id=case_id)
+
+        async with asyncio.TaskGroup() as group:
+            for stream, case_id in missing:
+                group.create_task(adopt(stream, case_id))
+
+    async def keep_reconciled(self, engine: AsyncEngine, *, every_s: float = RECONCILE_EVERY_S) -> None:
+        """Reconciles at start and then on a beat, until cancelled."""
+        while True:
+            await self.reconcile(engine)
+            await asyncio.sleep(every_s)
