@@ -110,12 +110,12 @@ def check(bootstrap: str) -> None:
         socket.create_connection((host, int(port)), CHECK_MILLISECONDS / 1000).close()
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=CHECK_MILLISECONDS)
     except (KafkaError, OSError, ValueError) as error:
-        raise NotReady(f"{type(error).__name__} {error}".strip()) from error
+        raise NotReady(str(error) or type(error).__name__) from error
     try:
         if not admin.describe_cluster()["brokers"]:
             raise NotReady("no broker in its metadata")
     except (KafkaError, OSError) as error:
-        raise NotReady(f"{type(error).__name__} {error}".strip()) from error
+        raise NotReady(str(error) or type(error).__name__) from error
     finally:
         admin.close()
 

@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xmlrpc.client
 from collections import deque
@@ -65,6 +66,7 @@ class Supervisor:
         self.folder = home / "supervisor"
         self.logs = home / "logs"
         self._config = self.folder / "supervisord.conf"
+        self._given_up = threading.Event()
 
     @property
     def socket(self) -> Path:
@@ -150,6 +152,8 @@ class Supervisor:
             state = self.states().get(name)
             if state is None:
                 raise StackFault(name, "the supervisor is gone", advice="run `make up` again", tail=self.tail(name))
+            if self._given_up.is_set():
+                raise StackFault(name, "not waited for any more", advice="run `make up` again")
             if state.pid:
                 seen.add(state.pid)
             died = len(seen) - 1 if state.pid else max(len(seen), 1)
@@ -163,6 +167,10 @@ class Supervisor:
                     what = f"not healthy after {seconds:.0f} s ({reason})"
                     raise StackFault(name, what, **self._last_words(name)) from reason
             time.sleep(POLL_SECONDS)
+
+    def give_up_waiting(self) -> None:
+        """End every `await_health` of this object, now and later."""
+        self._given_up.set()
 
     def stop_programs(self, names: Sequence[str], *, seconds: float = 60) -> None:
         """Stop programs side by side and wait until they are gone (the supervisor kills one that lingers)."""

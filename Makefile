@@ -1,0 +1,46 @@
+# Amparo: `make up` starts everything on this machine, with Python 3.11+ and nothing else.
+PYTHON ?= python3
+PY := .venv/bin/python
+export YES
+
+.PHONY: setup up demo down reset status logs test test-unit check bench proto
+
+setup: ## the virtual environment with everything that tests and checks need
+	@$(PYTHON) local/environment.py dev
+
+up: ## start the stack; the first time, show the drill
+	@$(PYTHON) local/environment.py run
+	@$(PY) -m local up
+
+demo: ## run the drill again
+	@$(PY) -m local demo
+
+down: ## stop everything; the data stays
+	@$(PY) -m local down
+
+reset: ## stop everything and delete the data, after asking (YES=1 does not ask)
+	@$(PY) -m local reset
+
+status: ## what runs, how well, where
+	@$(PY) -m local status
+
+logs: ## the last lines of every log
+	@$(PY) -m local logs
+
+test: setup ## every test
+	@$(PY) -m pytest
+
+test-unit: setup ## the tests that start no server
+	@$(PY) -m pytest -m "not slow and not servers"
+
+check: setup ## style, types, layers, contracts
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+bench: setup ## measure; writes docs/benchmarks.md
+	@$(PY) -m benchmarks
+
+proto: setup ## generate the code of the protobuf contracts
+	@$(PY) -m proto.generate
