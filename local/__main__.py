@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,10 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from access.token_source import NoToken, TokenSource
 from local import closing, programs, stack, stackfile, status
 from local.faults import StackFault
 from local.progress import Steps
 from local.supervisor import Supervisor
+from runtime.clock import system_clock
 
 app = typer.Typer(help="Amparo's embedded stack.", no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -113,6 +116,29 @@ def env(program: Annotated[str, typer.Argument(help="One program's settings inst
         values = programs.environment(running, program) if program else running.values
         for name, value in sorted(values.items()):
             print(f"{name}={shlex.quote(value)}")
+
+
+@app.command()
+def token(client: Annotated[str, typer.Argument(help="A client of this stack, such as ngo.")]) -> None:
+    """An access token of one of the stack's own clients, for trying out the APIs."""
+    with _faults():
+        running = stackfile.existing(stackfile.home_folder())
+        settings = programs.client(running, client)
+        key = Path(settings["AMPARO_CLIENT_KEY"])
+        if not key.exists():
+            known = ", ".join(sorted(file.stem for file in key.parent.glob("*.jwk")))
+            raise StackFault(client, "there is no such client", advice=f"take one of {known}")
+        source = TokenSource.from_file(
+            client_id=client,
+            key_file=key,
+            token_endpoint=running.values["AMPARO_TOKEN_ENDPOINT"],
+            audience=running.values["AMPARO_ISSUER"],
+            clock=system_clock,
+        )
+        try:
+            print(source.token_sync())
+        except NoToken as error:
+            raise StackFault("issuer", str(error), advice="`make status` shows whether it runs") from error
 
 
 @contextmanager

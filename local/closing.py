@@ -1,6 +1,7 @@
 """What `up` says last: where everything is, how to file a request, how to stop."""
 
 from collections.abc import Mapping
+from uuid import uuid4
 
 PAGES = (
     ("requests and incidents", "AMPARO_URL_INTAKE"),
@@ -30,6 +31,6 @@ def curl(env: Mapping[str, str]) -> list[str]:
     return [
         f"curl -sS {env['AMPARO_URL_INTAKE']}/v1/requests \\",
         '  -H "Authorization: Bearer $(.venv/bin/python -m local token ngo)" \\',
-        '  -H "Idempotency-Key: $(uuidgen)" -H "Content-Type: application/json" \\',
+        f'  -H "Idempotency-Key: {uuid4()}" -H "Content-Type: application/json" \\',
         "  -d @local/request.json",
     ]

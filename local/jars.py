@@ -82,7 +82,7 @@ def _download(repository: Path, jar: Jar) -> None:
 
     for attempt in range(ATTEMPTS):
         try:
-            context = MavenContext(repo_cache=repository, timeout=FETCH_SECONDS)
+            context = MavenContext(repo_cache=repository, timeout=FETCH_SECONDS, remote_repos=_mirror())
             context.project(jar.group, jar.artifact).at_version(jar.version).artifact(packaging="jar").resolve()
             return
         except Exception as error:  # jgo lets its HTTP library's errors and its own through
@@ -92,6 +92,12 @@ def _download(repository: Path, jar: Jar) -> None:
                     f"{jar} could not be fetched: {error}",
                     advice="check the network and run `make up` again, or set AMPARO_KAFKA to a broker of yours",
                 ) from error
+
+
+def _mirror() -> dict[str, str] | None:
+    """AMPARO_MAVEN, the URL of a Maven repository to use instead of the central one."""
+    given = os.environ.get("AMPARO_MAVEN")
+    return {"mirror": given.rstrip("/")} if given else None
 
 
 def _sha256(path: Path) -> str:

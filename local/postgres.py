@@ -129,7 +129,8 @@ def role_urls(
     for service, kind in _kinds(services):
         key, database = f"{service}_{kind}", f"{mechanism}_{service}"
         password = (make_url(known[key]).password if key in known else None) or secrets.token_urlsafe(24)
-        url = make_url(admin).set(username=f"{database}_{kind}", password=password, database=database)
+        url = make_url(admin).set(drivername="postgresql+psycopg", database=database)
+        url = url.set(username=f"{database}_{kind}", password=password)
         urls[key] = url.render_as_string(hide_password=False)
     return urls
 

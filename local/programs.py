@@ -1,6 +1,7 @@
 """The table of programs: what runs, with which command, settings and port, and how each says that it is well."""
 
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -118,9 +119,14 @@ def _process(stack: Stack, name: str, module: tuple[str, ...]) -> Program:
         name=name,
         command=(sys.executable, "-m", *module),
         directory=CHECKOUT,
-        environment=environment(stack, name) | {"PYTHONUNBUFFERED": "1"},
+        environment=environment(stack, name) | _telemetry() | {"PYTHONUNBUFFERED": "1"},
         stop_seconds=STOP_SECONDS,
     )
+
+
+def _telemetry() -> dict[str, str]:
+    """OpenTelemetry's own variables, as the user's terminal has them."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
 
 
 def _ask(url: str) -> None:

@@ -36,7 +36,10 @@ def up(home: Path, steps: Steps, *, new_ports: bool = False) -> Stack:
         supervisor = Supervisor(home)
         stack = _settle(home, supervisor, new_ports=new_ports)
         stackfile.write(stack)
-        supervisor.start([*programs.components(stack), *programs.processes(stack)])
+        table = [*programs.components(stack), *programs.processes(stack)]
+        if supervisor.running() and not supervisor.runs(table):
+            _stop(supervisor)  # other addresses or settings than it was started with
+        supervisor.start(table)
         with steps.showing():
             _Start(stack, supervisor, steps).run()
         return stack
@@ -48,10 +51,8 @@ def down(home: Path) -> bool:
     if not supervisor.running():
         return False
     with alone(_lock(home)):
-        servers = list(TITLES)
-        own = [name for name in supervisor.states() if name not in servers]
-        supervisor.shutdown([own, [temporal.NAME, kafka.NAME], [postgres.NAME]])
-        return True
+        _stop(supervisor)
+    return True
 
 
 def reset(home: Path) -> None:
@@ -71,7 +72,7 @@ def drill(stack: Stack, arguments: Sequence[str] = ()) -> int:
     environment = _without_settings() | programs.outside(stack)
     code = subprocess.run(command, env=environment, check=False, cwd=stackfile.CHECKOUT).returncode
     if code == 0:
-        (stack.home / DRILLED).touch()
+        (stack.home / DRILLED).touch(mode=0o600)
     return code
 
 
@@ -165,6 +166,11 @@ class _Start:
                 reason = str(error)
         variable = stackfile.REPLACEMENTS[name][0]
         raise StackFault(TITLES[name], f"yours does not answer ({reason})", advice=f"check {variable}")
+
+
+def _stop(supervisor: Supervisor) -> None:
+    own = [name for name in supervisor.states() if name not in TITLES]
+    supervisor.shutdown([own, [temporal.NAME, kafka.NAME], [postgres.NAME]])
 
 
 def _settle(home: Path, supervisor: Supervisor, *, new_ports: bool) -> Stack:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 from supervisor.xmlrpc import SupervisorTransport
 
 from local.faults import NotReady, StackFault
@@ -29,6 +31,7 @@ POLL_SECONDS = 0.05
 RESTARTS_FOR_EVER = 1_000_000
 LOG_BYTES = 20_000_000
 TAIL_LINES = 15
+ORPHAN_SECONDS = 20
 LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 bytes
 ALIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "BACKOFF"})
 # What a program may inherit from the terminal that ran `up`; all else comes from the stack's own table.
@@ -85,22 +88,19 @@ class Supervisor:
         return True
 
     def start(self, programs: Sequence[Program]) -> None:
-        """Run supervisord with these programs, none of them started. One with other programs is shut down first.
+        """Run supervisord with these programs, none of them started; nothing when it runs already.
 
-        Raises ``StackFault`` if it does not come up.
+        What a supervisord that was killed left running is ended first. Raises ``StackFault`` if it does not come up.
         """
-        config = self._render(programs)
         if self.running():
-            if self._config.read_text() == config:
-                return
-            self.shutdown([[program.name for program in programs]])
+            return
+        self._end_orphans()
         for folder in (self.folder, self.logs, self.socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.socket.parent.stat().st_uid != os.getuid():
             raise StackFault("supervisor", f"{self.socket.parent} belongs to another user", advice="remove that folder")
-        _write_private(self._config, config)
+        _write_private(self._config, self._render(programs))
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        environment |= {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
             env=environment | {"PYTHONWARNINGS": "ignore"},
@@ -120,6 +120,10 @@ class Supervisor:
         said = [*done.stdout.splitlines()[-TAIL_LINES:], *self.tail("supervisord")]
         raise StackFault("supervisor", "supervisord did not start", advice=f"see {self.logs}", tail=said)
 
+    def runs(self, programs: Sequence[Program]) -> bool:
+        """Whether supervisord runs and was started with exactly these programs."""
+        return self.running() and self._config.read_text() == self._render(programs)
+
     def states(self) -> dict[str, State]:
         """Every program's state by name; empty when supervisord does not run."""
         try:
@@ -136,9 +140,9 @@ class Supervisor:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackFault(name, fault.faultString, advice=self.look(name), tail=self.tail(name)) from fault
 
-    def kill(self, name: str, signal: str = "KILL") -> None:
+    def kill(self, name: str, signal_name: str = "KILL") -> None:
         """Send a signal; the supervisor starts the program again if that ends it."""
-        self._call("signalProcess", name, signal)
+        self._call("signalProcess", name, signal_name)
 
     def await_health(self, name: str, check: Callable[[], None], *, seconds: float, deaths: int = 0) -> None:
         """Ask ``check`` until it stops raising ``NotReady``.
@@ -207,6 +211,22 @@ class Supervisor:
 
     def look(self, name: str) -> str:
         return f"see {self.log(name)}, then run `make up` again"
+
+    def _end_orphans(self) -> None:
+        ours = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("SUPERVISOR_SERVER_URL") == f"unix://{self.socket}":
+                    ours.append(process)
+        heads = [process for process in ours if process.ppid() not in {other.pid for other in ours}]
+        for process in heads:
+            with contextlib.suppress(psutil.Error):
+                # To PostgreSQL, TERM means to wait for every client.
+                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        _, lingering = psutil.wait_procs(heads, timeout=ORPHAN_SECONDS)
+        for process in lingering:
+            process.kill()
+        psutil.wait_procs(lingering, timeout=ORPHAN_SECONDS)
 
     def _last_words(self, name: str) -> dict[str, Any]:
         return {"advice": self.look(name), "tail": self.tail(name)}

@@ -13,6 +13,16 @@ from tests.eventually import eventually
 from tests.stack import Databases, Servers
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "servers: uses a real server; set by the fixtures that a test asks for")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("servers")
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """This run's servers, shared by its workers."""
