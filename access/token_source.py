@@ -5,6 +5,7 @@ It imports an HTTP client and joserfc only, so that a small program can use it.
 """
 
 import asyncio
+import json
 import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -70,7 +71,7 @@ class TokenSource(httpx.Auth):
         audience: str | None = None,
     ) -> "TokenSource":
         """With the private JWK of ``key_file``. Raises ``OSError`` and ``ValueError`` for a key that cannot be read."""
-        key = ECKey.import_key(key_file.read_bytes())
+        key = ECKey.import_key(json.loads(key_file.read_text()))
         return cls(client_id=client_id, key=key, token_endpoint=token_endpoint, clock=clock, audience=audience)
 
     async def token(self) -> str:
@@ -81,7 +82,9 @@ class TokenSource(httpx.Auth):
             if (token := self._fresh()) is not None:
                 return token
             try:
-                async with httpx.AsyncClient(transport=self._transport, timeout=TIMEOUT_S) as client:
+                # A transport of our own: the proxies of the environment are for the world outside.
+                transport = self._transport or httpx.AsyncHTTPTransport()
+                async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT_S) as client:
                     return self._keep(await client.post(self._endpoint, data=self._form()))
             except httpx.HTTPError as error:
                 raise NoToken(f"the token endpoint does not answer: {type(error).__name__}") from error
@@ -94,7 +97,8 @@ class TokenSource(httpx.Auth):
             if (token := self._fresh()) is not None:
                 return token
             try:
-                return self._keep(httpx.post(self._endpoint, data=self._form(), timeout=TIMEOUT_S))
+                with httpx.Client(transport=httpx.HTTPTransport(), timeout=TIMEOUT_S) as client:
+                    return self._keep(client.post(self._endpoint, data=self._form()))
             except httpx.HTTPError as error:
                 raise NoToken(f"the token endpoint does not answer: {type(error).__name__}") from error
 

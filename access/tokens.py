@@ -110,7 +110,8 @@ def jwks_over_http(url: str) -> Callable[[], Awaitable[Mapping[str, Any]]]:
     """Fetches the JWK set at ``url``."""
 
     async def fetch() -> Mapping[str, Any]:
-        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_S) as client:
+        # A transport of our own: the proxies of the environment are for the world outside.
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(), timeout=FETCH_TIMEOUT_S) as client:
             response = await client.get(url)
             response.raise_for_status()
             found: Mapping[str, Any] = response.json()
