@@ -161,6 +161,9 @@ class _Recorded:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
+    def name(self, name: str) -> None:
+        self._span.update_name(name)
+
     def set(self, name: str, value: Value) -> None:
         self._span.set_attribute(name, value)
 

@@ -44,6 +44,8 @@ class Trace:
 class Span(Protocol):
     """One piece of work. Attributes hold opaque ids at most, never personal data; unknown names are not exported."""
 
+    def name(self, name: str) -> None: ...
+
     def set(self, name: str, value: Value) -> None: ...
 
     def fail(self, kind: str) -> None:
@@ -208,6 +210,9 @@ class Unrecorded:
 
 
 class _Nothing:
+    def name(self, name: str) -> None:
+        return
+
     def set(self, name: str, value: Value) -> None:
         return
 

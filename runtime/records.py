@@ -1,0 +1,61 @@
+"""A source's own records by HTTP: what consumers fetch when Kafka has a gap, and what an auditor copies.
+
+Records are sealed, so they hold no personal data in clear; still only the roles that may ``records.read`` get them.
+"""
+
+import base64
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from access.authorization import may
+from access.problems import responses
+from eventlog.store import Actor
+
+LONGEST_PAGE = 500
+
+router = APIRouter(tags=["records"])
+
+_PAGE = text('SELECT "index", record, headers FROM records WHERE "index" > :after ORDER BY "index" LIMIT :limit')
+
+
+class RecordItem(BaseModel):
+    """One record: its place in the source's order, its bytes as published and hashed (base64), its W3C trace headers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    index: int
+    record: str
+    headers: dict[str, str]
+
+
+class RecordPage(BaseModel):
+    """Records in order, without a gap. ``next_after`` asks for the following page; ``null`` where there is none yet."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    items: list[RecordItem]
+    next_after: int | None
+
+
+@router.get("/v1/records", responses=responses())
+async def list_records(
+    request: Request,
+    actor: Annotated[Actor, may("records.read")],
+    after: Annotated[int, Query(ge=-1, lt=2**63, description="Index of the last record you have; -1 for none")] = -1,
+    limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = LONGEST_PAGE,
+) -> RecordPage:
+    """The records behind ``after``, lowest index first. A page may be shorter than ``limit`` only at the log's end."""
+    engine: AsyncEngine = request.app.state.engine
+    async with engine.connect() as connection:
+        found = (await connection.execute(_PAGE, {"after": after, "limit": limit})).all()
+    items = [
+        RecordItem(index=index, record=base64.b64encode(record).decode(), headers=headers)
+        for index, record, headers in found
+    ]
+    full = len(items) == limit
+    return RecordPage(source=request.app.state.source, items=items, next_after=items[-1].index if full else None)

@@ -1,0 +1,289 @@
+"""One process: HTTP, the store's sequencer and relay, consumers, activities and workflows, joined and watched.
+
+HTTP is served from the first moment: neither Kafka nor Temporal is waited for, and each comes back when it comes
+back. ``GET /healthz`` answers 200 once the database answers and every loop is up, else 503; ``GET /livez`` only says
+that the process answers.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import access.middleware
+import access.problems
+from access.tokens import KeySet, Verifier, jwks_over_http
+from eventlog.store import EventStore, Ring
+from runtime import database, logs, records, telemetry
+from runtime.clock import Clock, system_clock
+from runtime.observed import Observed
+from runtime.secrets import fingerprint_key
+from runtime.settings import SettingMissing, Settings
+from runtime.supervision import Loop, Supervision
+
+if TYPE_CHECKING:
+    from eventlog.sequencer import Sequencer
+
+DATABASE_CHECK_S = 2.0
+DRAIN_REQUESTS_S = 2
+"""How long open requests may take to end after SIGTERM; the loops have the rest of the five seconds."""
+DRAIN_LOOPS_S = 2.5
+LAG_EVERY_S = 15.0
+
+_log = structlog.get_logger("runtime.service")
+
+
+class Consuming(Protocol):
+    """`eventlog.consumer.Consumer`, as far as a service uses it."""
+
+    name: str
+
+    async def run(self) -> None: ...
+
+
+class Service:
+    """The parts of one process, and the application made of them.
+
+    ``parts`` is the service's own object: routes find it as ``request.app.state.parts``, and ``consumers``,
+    ``activities`` and ``loops`` are called with it when the process starts. ``engine`` is by default ``parts.engine``
+    if it has one, else one on AMPARO_DATABASE; it is closed in the end. ``workflows`` are served by the same worker
+    as ``activities``, on ``task_queue``. ``loops`` gives further background tasks by name, supervised as the others
+    are. Routes find also ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and
+    ``fingerprint_key`` in ``request.app.state``.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        name: str,
+        parts: Any = None,
+        routers: Sequence[APIRouter] = (),
+        store: EventStore | None = None,
+        consumers: Callable[[Any], Sequence[Consuming]] | None = None,
+        activities: Callable[[Any], Sequence[Callable[..., Any]]] | None = None,
+        workflows: Sequence[type] = (),
+        task_queue: str = "",
+        loops: Callable[[Any], Sequence[tuple[str, Callable[[], Awaitable[None]]]]] | None = None,
+        engine: AsyncEngine | None = None,
+        verifier: Verifier | None = None,
+        clock: Clock = system_clock,
+        title: str = "",
+        summary: str = "",
+    ) -> None:
+        if (activities or workflows) and not task_queue:
+            raise ValueError("activities and workflows need a task_queue")
+        self.settings = settings
+        self.name = name
+        self.source = settings.source(name)
+        self.topic = settings.topic(name)
+        self.parts = parts
+        self.clock = clock
+        self.engine = engine or getattr(parts, "engine", None) or database.engine(settings.database, name=name)
+        self.verifier = verifier or _verifier(settings, clock)
+        self._routers = routers
+        self._store = store
+        self._consumers = consumers
+        self._activities = activities
+        self._workflows = workflows
+        self._task_queue = task_queue
+        self._loops = loops
+        self._title = title or f"Amparo: {name}"
+        self._summary = summary
+        self._supervision = Supervision(())
+        self._sequencer: Sequencer | None = None
+
+    def app(self) -> FastAPI:
+        """The ASGI application; its lifespan starts and ends the loops."""
+        app = FastAPI(
+            title=self._title,
+            summary=self._summary or None,
+            version=_version(),
+            lifespan=self._lifespan,
+            docs_url=None,  # both pages would load scripts from elsewhere
+            redoc_url=None,
+            openapi_url="/openapi.json",
+        )
+        for router in self._routers:
+            app.include_router(router)
+        if self._store is not None:
+            app.include_router(records.router)
+        app.include_router(self._probes())
+        access.problems.install(app)
+        access.middleware.install(app)
+        app.add_middleware(Observed)  # added last, so outermost
+        state = app.state
+        state.parts, state.engine, state.settings = self.parts, self.engine, self.settings
+        state.source, state.clock, state.verifier = self.source, self.clock, self.verifier
+        state.fingerprint_key = fingerprint_key(self.settings.receipt_key)
+        state.ring = Ring(self.engine)
+        return app
+
+    async def health(self) -> tuple[bool, Mapping[str, bool]]:
+        """Whether the process is ready, and each check by name."""
+        checks = {"database": await self._database_answers(), **self._supervision.health()}
+        return all(checks.values()), checks
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        self._supervision = Supervision(tuple(self._all_loops()))
+        self._supervision.start()
+        measuring = asyncio.create_task(self._measure_lag()) if telemetry.recording() and self._store else None
+        _log.info("started", port=self.settings.port)
+        try:
+            yield
+        finally:
+            if measuring is not None:
+                measuring.cancel()
+            await self._supervision.stop(seconds=DRAIN_LOOPS_S)
+            await self.engine.dispose()
+            telemetry.stop()
+            _log.info("stopped")
+
+    def _all_loops(self) -> Sequence[Loop]:
+        found: list[Loop] = []
+        if self._store is not None:
+            found.append(self._sequencer_loop())
+        for consumer in self._consumers(self.parts) if self._consumers else ():
+            found.append(Loop(name=f"consumer.{consumer.name}", run=consumer.run, up=_up_of(consumer)))
+        if self._activities or self._workflows:
+            found.append(self._worker_loop())
+        for name, run in self._loops(self.parts) if self._loops else ():
+            found.append(Loop(name=name, run=run))
+        return found
+
+    def _sequencer_loop(self) -> Loop:
+        from eventlog.sequencer import Sequencer
+
+        self._sequencer = Sequencer(
+            source=self.source,
+            topic=self.topic,
+            kafka=self.settings.need("kafka"),
+            database=self.settings.need("sequencer_database"),
+            tracing=telemetry.messaging,
+        )
+        return Loop(name="sequencer", run=self._sequencer.run, up=_up_of(self._sequencer))
+
+    def _worker_loop(self) -> Loop:
+        from runtime.temporal import Serving
+
+        serving = Serving(
+            self.settings,
+            task_queue=self._task_queue,
+            activities=self._activities(self.parts) if self._activities else (),
+            workflows=self._workflows,
+        )
+        return Loop(name="worker", run=serving.run, up=serving.up)
+
+    def _probes(self) -> APIRouter:
+        probes = APIRouter(include_in_schema=False)
+
+        @probes.get("/livez")
+        async def live() -> JSONResponse:
+            return JSONResponse({"status": "alive"})
+
+        @probes.get("/healthz")
+        async def ready() -> JSONResponse:
+            is_ready, checks = await self.health()
+            body = {"status": "ready" if is_ready else "unready", "checks": checks}
+            return JSONResponse(body, status_code=200 if is_ready else 503)
+
+        return probes
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(DATABASE_CHECK_S), self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def _measure_lag(self) -> None:
+        """How far Kafka is behind the store; only where somebody listens."""
+        while True:
+            if self._sequencer is not None and (behind := self._sequencer.behind) is not None:
+                telemetry.measure("amparo.relay.lag", behind, source=self.source)
+            await asyncio.sleep(LAG_EVERY_S)
+
+
+def run(service: Service) -> None:
+    """Serve until SIGTERM or SIGINT; then open requests and loops have five seconds to end."""
+    import uvicorn
+
+    uvicorn.run(
+        service.app(),
+        host=service.settings.host,
+        port=service.settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_REQUESTS_S,
+    )
+
+
+def main(*, build: Callable[[Settings], Service], package: str) -> None:
+    """The command line of a process: ``python -m <package>`` serves, ``python -m <package> migrate`` migrates its
+    database.
+
+    Ends with status 2 and one line on stderr when a setting is missing or wrong.
+    """
+    name = package.rpartition(".")[2]
+    logs.start(name)
+    arguments = sys.argv[1:]
+    try:
+        settings = Settings()
+        if arguments == ["migrate"]:
+            applied = database.migrate(package, settings.need("owner_database"))
+            _log.info("migrated", package=package, count=len(applied), revision=applied[-1] if applied else None)
+        elif not arguments:
+            telemetry.start(name, endpoint=settings.otlp_endpoint)
+            run(build(settings))
+        else:
+            sys.exit(f"usage: python -m {package} [migrate]")
+    except ValidationError as wrong:
+        # The values themselves may be passwords.
+        places = "; ".join(f"AMPARO_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in wrong.errors())
+        sys.exit(_complain(name, places))
+    except SettingMissing as missing:
+        sys.exit(_complain(name, str(missing)))
+
+
+def _complain(name: str, what: str) -> int:
+    print(f"{name}: {what}", file=sys.stderr)
+    return 2
+
+
+def _verifier(settings: Settings, clock: Clock) -> Verifier:
+    keys = KeySet(fetch=jwks_over_http(settings.jwks), clock=clock)
+    return Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys, clock=clock)
+
+
+def _up_of(loop: object) -> Callable[[], bool] | None:
+    """What a sequencer or consumer says of itself, if it says anything."""
+    return (lambda: bool(loop.is_up)) if hasattr(loop, "is_up") else None
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("amparo")
+    except PackageNotFoundError:
+        return "0"
+
+
+__all__ = ["Consuming", "Service", "main", "run"]
