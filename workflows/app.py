@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventlog.consumer import Consumer
 from runtime import database, telemetry
+from runtime.clock import system_clock
 from runtime.gaps import fetcher
 from runtime.service import Service
 from runtime.settings import Settings
@@ -54,6 +55,7 @@ async def bridge(parts: Parts) -> None:
         engine=parts.engine,
         apply=Bridge(await connect(settings)),
         fetch=fetcher(settings),
+        clock=system_clock,
         tracing=telemetry.messaging,
     )
     await consumer.run()

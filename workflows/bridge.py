@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
-from eventlog.consumer import Delivered, TryAgain
+from eventlog.consumer import Delivered
+from eventlog.faults import TryAgain
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client

@@ -9,7 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    database = op.get_bind().engine.url.database
+    database = str(op.get_bind().engine.url.database)
     schema.upgrade(op, database=database, store=False)
     op.execute(
         f"""
