@@ -1,0 +1,1 @@
+"""``python -m services.timeline`` serves, ``… migrate`` migrates, ``… rebuild`` makes the projections anew."""
