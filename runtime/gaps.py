@@ -1,4 +1,4 @@
-"""How a consumer gets records that Kafka does not have: from the source's own read API, with the process's own token."""
+"""How a consumer gets records that Kafka does not have: from the source's own read API, with its own token."""
 
 import base64
 from collections.abc import Awaitable, Callable, Sequence
