@@ -23,7 +23,7 @@ _PAGE = text('SELECT "index", record, headers FROM records WHERE "index" > :afte
 
 
 class RecordItem(BaseModel):
-    """One record: its place in the source's order, its bytes as published and hashed (base64), its W3C trace headers."""
+    """One record: its place in the source's order, its bytes as published and hashed (base64), its trace headers."""
 
     model_config = ConfigDict(frozen=True)
 

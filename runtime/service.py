@@ -23,7 +23,7 @@ import access.middleware
 import access.problems
 from access.tokens import KeySet, Verifier, jwks_over_http
 from eventlog.store import EventStore, Ring
-from runtime import database, logs, records, telemetry
+from runtime import apidocs, database, logs, records, telemetry
 from runtime.clock import Clock, system_clock
 from runtime.observed import Observed
 from runtime.secrets import fingerprint_key
@@ -109,7 +109,7 @@ class Service:
             summary=self._summary or None,
             version=_version(),
             lifespan=self._lifespan,
-            docs_url=None,  # both pages would load scripts from elsewhere
+            docs_url=None,  # its page loads scripts from elsewhere; ours does not
             redoc_url=None,
             openapi_url="/openapi.json",
         )
@@ -117,6 +117,7 @@ class Service:
             app.include_router(router)
         if self._store is not None:
             app.include_router(records.router)
+        app.include_router(apidocs.router)
         app.include_router(self._probes())
         access.problems.install(app)
         access.middleware.install(app)
@@ -235,31 +236,47 @@ def run(service: Service) -> None:
     )
 
 
-def main(*, build: Callable[[Settings], Service], package: str) -> None:
-    """The command line of a process: ``python -m <package>`` serves, ``python -m <package> migrate`` migrates its
-    database.
+def main(
+    *,
+    build: Callable[[Settings], Service],
+    package: str,
+    commands: Mapping[str, Callable[[Settings], object]] | None = None,
+) -> None:
+    """The command line of a process: ``python -m <package>`` serves, ``… migrate`` migrates its database.
 
-    Ends with status 2 and one line on stderr when a setting is missing or wrong.
+    ``commands`` are further ones of its own, such as ``rebuild``. Ends with status 2 and one line on stderr when a
+    setting is missing or wrong.
     """
     name = package.rpartition(".")[2]
+    known: Mapping[str, Callable[[Settings], object]] = {
+        "": lambda settings: _serve(build, name, settings),
+        "migrate": lambda settings: _migrate(package, settings),
+        **(commands or {}),
+    }
+    command = known.get(" ".join(sys.argv[1:]))
+    if command is None:
+        sys.exit(_complain(name, f"usage: python -m {package} [{' | '.join(filter(None, known))}]"))
     logs.start(name)
-    arguments = sys.argv[1:]
     try:
         settings = Settings()
-        if arguments == ["migrate"]:
-            applied = database.migrate(package, settings.need("owner_database"))
-            _log.info("migrated", package=package, count=len(applied), revision=applied[-1] if applied else None)
-        elif not arguments:
-            telemetry.start(name, endpoint=settings.otlp_endpoint)
-            run(build(settings))
-        else:
-            sys.exit(f"usage: python -m {package} [migrate]")
     except ValidationError as wrong:
-        # The values themselves may be passwords.
-        places = "; ".join(f"AMPARO_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in wrong.errors())
-        sys.exit(_complain(name, places))
+        # Only names and reasons: the values themselves may be passwords.
+        places = (f"AMPARO_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in wrong.errors())
+        sys.exit(_complain(name, "; ".join(places)))
+    try:
+        command(settings)
     except SettingMissing as missing:
         sys.exit(_complain(name, str(missing)))
+
+
+def _serve(build: Callable[[Settings], Service], name: str, settings: Settings) -> None:
+    telemetry.start(name, endpoint=settings.otlp_endpoint)
+    run(build(settings))
+
+
+def _migrate(package: str, settings: Settings) -> None:
+    applied = database.migrate(package, settings.need("owner_database"))
+    _log.info("migrated", package=package, count=len(applied), revision=applied[-1] if applied else None)
 
 
 def _complain(name: str, what: str) -> int:

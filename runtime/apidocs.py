@@ -1,0 +1,80 @@
+"""The page that shows a service's API: Swagger UI from an installed package, nothing loaded from elsewhere.
+
+The page may run and load only what this service serves; it sends nothing but the requests that its reader makes.
+"""
+
+from functools import cache
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from access.problems import Problem
+
+PACKAGE = "fastapi_offline"
+"""Only its static files are used."""
+FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+A_DAY = {"Cache-Control": "public, max-age=86400"}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="docs/favicon.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<noscript>This page needs scripts; the description itself is <a href="openapi.json">openapi.json</a>.</noscript>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+START = """SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  validatorUrl: null,
+  queryConfigEnabled: false,
+  persistAuthorization: false,
+});
+"""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs")
+async def page(request: Request) -> HTMLResponse:
+    """The page."""
+    title = escape(str(request.app.title))
+    return HTMLResponse(PAGE.format(title=title), headers={"Content-Security-Policy": POLICY})
+
+
+@router.get("/docs/start.js")
+async def start() -> Response:
+    """The page's own script."""
+    return Response(START, media_type="text/javascript", headers=A_DAY)
+
+
+@router.get("/docs/{name}")
+async def file(name: str) -> FileResponse:
+    """One of Swagger UI's files. Raises `Problem` ``not-found`` for any other."""
+    folder = _folder()
+    if name not in FILES or folder is None:
+        raise Problem("not-found")
+    return FileResponse(folder / name, media_type=FILES[name], headers=A_DAY)
+
+
+@cache
+def _folder() -> Path | None:
+    spec = find_spec(PACKAGE)  # found, not imported
+    return Path(spec.origin).parent / "static" if spec and spec.origin else None
