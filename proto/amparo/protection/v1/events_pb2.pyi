@@ -46,12 +46,6 @@ class MeasureFamily(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEASURE_FAMILY_CONSULAR: _ClassVar[MeasureFamily]
     MEASURE_FAMILY_ENVIRONMENTAL: _ClassVar[MeasureFamily]
     MEASURE_FAMILY_GENDER_SPECIFIC: _ClassVar[MeasureFamily]
-
-class Track(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    TRACK_UNSPECIFIED: _ClassVar[Track]
-    TRACK_ORDINARY: _ClassVar[Track]
-    TRACK_EXTRAORDINARY: _ClassVar[Track]
 RISK_LEVEL_UNSPECIFIED: RiskLevel
 RISK_LEVEL_ORDINARY: RiskLevel
 RISK_LEVEL_EXTRAORDINARY: RiskLevel
@@ -76,12 +70,9 @@ MEASURE_FAMILY_RELOCATION_OR_ECONOMIC: MeasureFamily
 MEASURE_FAMILY_CONSULAR: MeasureFamily
 MEASURE_FAMILY_ENVIRONMENTAL: MeasureFamily
 MEASURE_FAMILY_GENDER_SPECIFIC: MeasureFamily
-TRACK_UNSPECIFIED: Track
-TRACK_ORDINARY: Track
-TRACK_EXTRAORDINARY: Track
 
 class CaseOpened(_message.Message):
-    __slots__ = ("case_id", "track", "pack", "pack_version", "received_at", "region", "subject_id")
+    __slots__ = ("case_id", "track", "pack", "pack_version", "received_at", "region", "subject_id", "filer", "filer_unit")
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
     TRACK_FIELD_NUMBER: _ClassVar[int]
     PACK_FIELD_NUMBER: _ClassVar[int]
@@ -89,36 +80,58 @@ class CaseOpened(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    FILER_FIELD_NUMBER: _ClassVar[int]
+    FILER_UNIT_FIELD_NUMBER: _ClassVar[int]
     case_id: str
-    track: Track
+    track: str
     pack: str
     pack_version: str
     received_at: _timestamp_pb2.Timestamp
     region: str
     subject_id: str
-    def __init__(self, case_id: _Optional[str] = ..., track: _Optional[_Union[Track, str]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., region: _Optional[str] = ..., subject_id: _Optional[str] = ...) -> None: ...
+    filer: str
+    filer_unit: str
+    def __init__(self, case_id: _Optional[str] = ..., track: _Optional[str] = ..., pack: _Optional[str] = ..., pack_version: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., region: _Optional[str] = ..., subject_id: _Optional[str] = ..., filer: _Optional[str] = ..., filer_unit: _Optional[str] = ...) -> None: ...
+
+class Rung(_message.Message):
+    __slots__ = ("percent", "at", "told")
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    TOLD_FIELD_NUMBER: _ClassVar[int]
+    percent: int
+    at: _timestamp_pb2.Timestamp
+    told: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, percent: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., told: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClockStarted(_message.Message):
-    __slots__ = ("clock", "started_at", "due", "pack_version")
+    __slots__ = ("clock", "started_at", "due", "pack_version", "rungs", "duty", "kind")
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     DUE_FIELD_NUMBER: _ClassVar[int]
     PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RUNGS_FIELD_NUMBER: _ClassVar[int]
+    DUTY_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     clock: str
     started_at: _timestamp_pb2.Timestamp
     due: _timestamp_pb2.Timestamp
     pack_version: str
-    def __init__(self, clock: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pack_version: _Optional[str] = ...) -> None: ...
+    rungs: _containers.RepeatedCompositeFieldContainer[Rung]
+    duty: str
+    kind: str
+    def __init__(self, clock: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pack_version: _Optional[str] = ..., rungs: _Optional[_Iterable[_Union[Rung, _Mapping]]] = ..., duty: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ClockStopped(_message.Message):
-    __slots__ = ("clock", "stopped_at", "late")
+    __slots__ = ("clock", "stopped_at", "late", "met")
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     STOPPED_AT_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
+    MET_FIELD_NUMBER: _ClassVar[int]
     clock: str
     stopped_at: _timestamp_pb2.Timestamp
     late: bool
-    def __init__(self, clock: _Optional[str] = ..., stopped_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., late: _Optional[bool] = ...) -> None: ...
+    met: bool
+    def __init__(self, clock: _Optional[str] = ..., stopped_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., late: _Optional[bool] = ..., met: _Optional[bool] = ...) -> None: ...
 
 class SilenceNoted(_message.Message):
     __slots__ = ("clock", "rung", "due", "told")
@@ -171,16 +184,18 @@ class RiskEvaluated(_message.Message):
     def __init__(self, evaluation_id: _Optional[str] = ..., method: _Optional[str] = ..., method_version: _Optional[str] = ..., variables: _Optional[_Iterable[_Union[RiskVariable, _Mapping]]] = ..., proposed: _Optional[_Union[RiskLevel, str]] = ..., level: _Optional[_Union[RiskLevel, str]] = ..., imminent: _Optional[bool] = ..., decided_by: _Optional[str] = ...) -> None: ...
 
 class ResolutionIssued(_message.Message):
-    __slots__ = ("resolution_id", "granted", "evaluation_id", "decided_by")
+    __slots__ = ("resolution_id", "granted", "evaluation_id", "decided_by", "measures")
     RESOLUTION_ID_FIELD_NUMBER: _ClassVar[int]
     GRANTED_FIELD_NUMBER: _ClassVar[int]
     EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
     DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
     resolution_id: str
     granted: bool
     evaluation_id: str
     decided_by: str
-    def __init__(self, resolution_id: _Optional[str] = ..., granted: _Optional[bool] = ..., evaluation_id: _Optional[str] = ..., decided_by: _Optional[str] = ...) -> None: ...
+    measures: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, resolution_id: _Optional[str] = ..., granted: _Optional[bool] = ..., evaluation_id: _Optional[str] = ..., decided_by: _Optional[str] = ..., measures: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ResolutionNotified(_message.Message):
     __slots__ = ("resolution_id",)
@@ -197,6 +212,12 @@ class CaseClosed(_message.Message):
     GROUND_FIELD_NUMBER: _ClassVar[int]
     ground: str
     def __init__(self, ground: _Optional[str] = ...) -> None: ...
+
+class MeasureAdded(_message.Message):
+    __slots__ = ("measure_id",)
+    MEASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    measure_id: str
+    def __init__(self, measure_id: _Optional[str] = ...) -> None: ...
 
 class MeasureProposed(_message.Message):
     __slots__ = ("measure_id", "case_id", "measure", "family", "implementer", "subject_id", "urgent")
@@ -217,10 +238,12 @@ class MeasureProposed(_message.Message):
     def __init__(self, measure_id: _Optional[str] = ..., case_id: _Optional[str] = ..., measure: _Optional[str] = ..., family: _Optional[_Union[MeasureFamily, str]] = ..., implementer: _Optional[str] = ..., subject_id: _Optional[str] = ..., urgent: _Optional[bool] = ...) -> None: ...
 
 class MeasureGranted(_message.Message):
-    __slots__ = ("resolution_id",)
+    __slots__ = ("resolution_id", "evaluation_id")
     RESOLUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
     resolution_id: str
-    def __init__(self, resolution_id: _Optional[str] = ...) -> None: ...
+    evaluation_id: str
+    def __init__(self, resolution_id: _Optional[str] = ..., evaluation_id: _Optional[str] = ...) -> None: ...
 
 class MeasureAccepted(_message.Message):
     __slots__ = ()

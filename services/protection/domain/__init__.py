@@ -1,0 +1,58 @@
+"""The deciders of protection. Here the case; a measure's decider is `services.protection.domain.measure`. Pure."""
+
+from services.protection.domain.case import (
+    NEXT,
+    OPEN,
+    SOURCES,
+    Case,
+    Evaluation,
+    Event,
+    RunningClock,
+    Stage,
+    decide,
+    evolve,
+    fold,
+)
+from services.protection.domain.commands import (
+    AddMeasure,
+    CloseCase,
+    Command,
+    EvaluateRisk,
+    IssuePreliminaryReport,
+    IssueResolution,
+    NoteSilence,
+    NotifyResolution,
+    OpenCase,
+    Withdraw,
+)
+from services.protection.domain.events import CASE_EVENTS, EVENTS, MEASURE_EVENTS, MeasureFamily, RiskVariable, Rung
+
+__all__ = [
+    "CASE_EVENTS",
+    "EVENTS",
+    "MEASURE_EVENTS",
+    "NEXT",
+    "OPEN",
+    "SOURCES",
+    "AddMeasure",
+    "Case",
+    "CloseCase",
+    "Command",
+    "EvaluateRisk",
+    "Evaluation",
+    "Event",
+    "IssuePreliminaryReport",
+    "IssueResolution",
+    "MeasureFamily",
+    "NoteSilence",
+    "NotifyResolution",
+    "OpenCase",
+    "RiskVariable",
+    "Rung",
+    "RunningClock",
+    "Stage",
+    "Withdraw",
+    "decide",
+    "evolve",
+    "fold",
+]
