@@ -1,0 +1,184 @@
+"""Owns the keys that personal data is sealed under: one random key per subject, in a database of its own, wrapped by
+the keyring.
+
+The database hands a wrapped key out through one function only, which records who asked and for what in the same
+statement: where the record fails, no key comes. Deleting the wrapped key destroys what was sealed under it, wherever
+copies of the ciphertext are.
+"""
+
+import asyncio
+import secrets
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, UUID
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from access.keyring import KEY_BYTES, Keyring, Wrapped
+from eventlog.decider import Refused
+from eventlog.store import Actor
+
+__all__ = ["SEAL", "SubjectKey", "UnknownKey", "Vault"]
+
+BATCH = 64  # keys of one INSERT; those left unused when a process ends stay in the database and harm nobody
+REFILL_BELOW = 16
+MAX_KEYS_RELEASED = 1000  # of one call
+SEALING_REMEMBERED = timedelta(minutes=5)
+MAX_SEALING_REMEMBERED = 4096
+SEAL = "seal"
+"""The purpose under which a key is released to seal with."""
+
+_INSERT = text(
+    "INSERT INTO subject_keys (key_id, master, wrapped)"
+    " SELECT * FROM unnest(:key_ids, CAST(:masters AS text[]), :wrapped)"
+).bindparams(bindparam("key_ids", type_=ARRAY(UUID(as_uuid=True))), bindparam("wrapped", type_=ARRAY(BYTEA)))
+_RELEASE = text(
+    "SELECT key_id, master, wrapped FROM release_keys(:key_ids, :actor, :role, :unit, :purpose)"
+).bindparams(bindparam("key_ids", type_=ARRAY(UUID(as_uuid=True))))
+
+_log = structlog.get_logger("access.vault")
+
+
+class UnknownKey(KeyError):
+    """The vault never had a key of that id, or lost it: never the same as destroyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKey:
+    """A subject's key: ``id`` is the subject's id (random UUID text), ``secret`` 32 bytes that ``repr`` does not
+    show.
+    """
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+class Vault:
+    """One process's door to the vault, as its service's vault role.
+
+    Keys for new subjects are made ahead, 64 in one INSERT, so that a filing waits for no second database. Every key
+    that is released is recorded with actor and purpose.
+    """
+
+    def __init__(self, engine: AsyncEngine, keyring: Keyring, *, clock: Callable[[], datetime]) -> None:
+        """``engine`` reaches the vault's database (AMPARO_VAULT_DATABASE)."""
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._keyring = keyring
+        self._clock = clock
+        self._ready: deque[SubjectKey] = deque()
+        self._filling = asyncio.Lock()
+        self._refill: asyncio.Task[None] | None = None
+        self._sealing: OrderedDict[str, tuple[bytes, datetime]] = OrderedDict()
+
+    async def fill(self) -> None:
+        """Make keys ahead unless enough are ready; called at start so that the first filing does not wait either.
+
+        Raises the database's error when the vault cannot be reached.
+        """
+        async with self._filling:
+            if len(self._ready) >= REFILL_BELOW:
+                return
+            fresh = [SubjectKey(str(uuid.uuid4()), secrets.token_bytes(KEY_BYTES)) for _ in range(BATCH)]
+            wrapped = await self._keyring.wrap([key.secret for key in fresh])
+            rows = {
+                "key_ids": [uuid.UUID(key.id) for key in fresh],
+                "masters": [one.master for one in wrapped],
+                "wrapped": [one.ciphertext for one in wrapped],
+            }
+            async with self._engine.connect() as connection:
+                await connection.execute(_INSERT, rows)
+            self._ready.extend(fresh)  # only now: a key that the vault does not have must seal nothing
+
+    async def take(self) -> SubjectKey:
+        """A key for a new subject, already in the vault, given to nobody else. From memory; it waits only when none is
+        left.
+        """
+        while not self._ready:
+            await self.fill()
+        key = self._ready.popleft()
+        if len(self._ready) < REFILL_BELOW and (self._refill is None or self._refill.done()):
+            self._refill = asyncio.create_task(self._fill_quietly())
+        self._remember(key.id, key.secret)
+        return key
+
+    async def release(
+        self, key_ids: Iterable[str], *, actor: Actor, purpose: str, without_destroyed: bool = False
+    ) -> Mapping[str, bytes]:
+        """The subjects' keys, to read what is sealed under them: one call, and so one record, per request.
+
+        ``purpose`` names the act and its object, such as ``referral.disclosure <referral id>``: 1 to 200 characters,
+        nothing personal. Raises `Refused` ``key-destroyed``, unless ``without_destroyed`` leaves those keys out;
+        `UnknownKey`; ``ValueError`` for more than 1000 ids; the database's error when the access cannot be recorded.
+        The access is recorded also where a key is then missing.
+        """
+        wanted = list(dict.fromkeys(key_ids))
+        if not wanted:
+            return {}
+        if len(wanted) > MAX_KEYS_RELEASED:
+            raise ValueError(f"at most {MAX_KEYS_RELEASED} keys at once")
+        asked = {
+            "key_ids": [_as_uuid(key_id) for key_id in wanted],
+            "actor": actor.id,
+            "role": actor.role,
+            "unit": actor.unit,
+            "purpose": purpose,
+        }
+        async with self._engine.connect() as connection:
+            found = {str(row.key_id): row for row in (await connection.execute(_RELEASE, asked)).all()}
+        if any(key_id not in found for key_id in wanted):
+            raise UnknownKey("a subject's key is not in the vault")
+        kept = [key_id for key_id in wanted if found[key_id].wrapped is not None]
+        if len(kept) < len(wanted) and not without_destroyed:
+            raise Refused("key-destroyed")
+        opened = await self._keyring.unwrap([Wrapped(found[key].master, bytes(found[key].wrapped)) for key in kept])
+        return dict(zip(kept, opened, strict=True))
+
+    async def for_sealing(self, key_ids: Iterable[str], *, actor: Actor) -> Mapping[str, bytes]:
+        """The subjects' keys, to seal more under them; raises as `release`, whose purpose is ``seal``.
+
+        Keys are remembered for 5 minutes for this, and never for reading: who seals holds the text anyway, so no access
+        goes unrecorded by it, while every read has to be. What is sealed in those minutes under a key destroyed
+        elsewhere is lost, as it should be.
+        """
+        wanted = list(dict.fromkeys(key_ids))
+        now = self._clock()
+        known = {key_id: held[0] for key_id in wanted if (held := self._sealing.get(key_id)) and now < held[1]}
+        missing = [key_id for key_id in wanted if key_id not in known]
+        released = await self.release(missing, actor=actor, purpose=SEAL)
+        for key_id, secret in released.items():
+            self._remember(key_id, secret)
+        return {**known, **released}
+
+    async def close(self) -> None:
+        """Wait for a refill under way. Keys made ahead are forgotten."""
+        if self._refill is not None:
+            await self._refill
+        self._ready.clear()
+        self._sealing.clear()
+
+    def _remember(self, key_id: str, secret: bytes) -> None:
+        self._sealing[key_id] = (secret, self._clock() + SEALING_REMEMBERED)
+        self._sealing.move_to_end(key_id)
+        if len(self._sealing) > MAX_SEALING_REMEMBERED:
+            self._sealing.popitem(last=False)
+
+    async def _fill_quietly(self) -> None:
+        try:
+            await self.fill()
+        except Exception as error:  # the filing that finds no key left tries again and says so
+            _log.warning("no keys made ahead", error=type(error).__name__)
+
+
+def _as_uuid(key_id: str) -> uuid.UUID:
+    try:
+        found = uuid.UUID(key_id)
+    except ValueError:
+        raise UnknownKey("a subject's key id is a UUID") from None
+    if str(found) != key_id:
+        raise UnknownKey("a subject's key id is a UUID in its usual form")
+    return found
