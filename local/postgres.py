@@ -25,7 +25,7 @@ NAME = "postgres"
 ADMIN = "amparo_admin"
 SERVICES = ("intake", "protection", "referral", "timeline", "workflows", "vault")
 ROLES = ("owner", "app", "sequencer")
-VAULT_CLIENTS = ("intake", "referral")  # the services that seal or unseal personal data
+VAULT_CLIENTS = ("intake", "protection", "referral")  # the services that seal or unseal personal data
 CONNECT_SECONDS = 2
 
 SETTINGS: Mapping[str, str] = {
@@ -49,7 +49,8 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
     "default_text_search_config": "'pg_catalog.simple'",
-    # A statement or the detail of an error may carry what somebody filed: neither is logged.
+    # A statement, an error's text or its detail may carry what somebody filed: none is logged. Clients get errors.
+    "log_min_messages": "log",
     "log_statement": "none",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
