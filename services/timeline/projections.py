@@ -98,6 +98,7 @@ clocks = Table(
     Column("due", Instant),
     Column("stopped_index", BigInteger),
     Column("stopped_recorded_at", Instant),
+    Column("met", Boolean),
     Column("late", Boolean),
 )
 """Each run of a case's clock. Page: a case's timeline, where an act that stopped a clock is shown against its limit."""
@@ -324,7 +325,8 @@ async def _start_clock(session: AsyncConnection, line: Line, started: protection
 async def _stop_clock(session: AsyncConnection, line: Line, stopped: protection.ClockStopped) -> None:
     run = _running(line, stopped.clock).with_only_columns(clocks.c.started_index).scalar_subquery()
     here = and_(clocks.c.source == line.source, clocks.c.started_index == run)
-    values = {"stopped_index": line.index, "stopped_recorded_at": line.recorded_at, "late": stopped.late}
+    values = {"stopped_index": line.index, "stopped_recorded_at": line.recorded_at}
+    values |= {"met": stopped.met, "late": stopped.late}
     await session.execute(update(clocks).where(here).values(values))
 
 

@@ -76,7 +76,7 @@ class Times:
     recalled: Milestone | None
 
     def at(self, as_of: datetime) -> "Times":
-        """The referral as it stood at ``as_of``, by when it must have been sent: what was recorded later is forgotten."""
+        """The referral as it stood at ``as_of``, when it must have been sent: what was recorded later is forgotten."""
         later = {name: None for name in ACTS if (act := getattr(self, name)) is not None and act.at > as_of}
         return replace(self, **later) if later else self  # type: ignore[arg-type]
 

@@ -7,8 +7,14 @@ from hashlib import sha256
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from amparo.record.v1 import record_pb2
+from eventlog.delivered import Delivered
 from services.timeline import log, projections
 from services.timeline.reading import Line, read
+
+
+async def apply(session: AsyncConnection, record: Delivered) -> None:
+    """What the consumer calls for each record."""
+    await take(session, record.record)
 
 
 async def take(session: AsyncConnection, record: bytes) -> int:

@@ -81,6 +81,7 @@ CREATE TABLE clocks (
     due timestamptz,
     stopped_index bigint,
     stopped_recorded_at timestamptz,
+    met boolean,
     late boolean,
     PRIMARY KEY (source, started_index)
 );

@@ -31,7 +31,7 @@ def stamp(seconds: float) -> Timestamp:
 
 @dataclass
 class Story:
-    """What happens, told in the order in which each source records it. ``records`` holds each source's bytes by index."""
+    """What happens, in the order in which each source records it. ``records`` holds each source's bytes by index."""
 
     records: dict[str, list[bytes]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def act(
 
 
 def whole_story() -> Story:
-    """One case from filing to a measure: the police answer late, the prosecutor rejects, the Ombudsman has not acted."""
+    """One case from filing to a measure: the police answer late, the prosecutor rejects, the Ombudsman says nothing."""
     story = Story()
     register(story)
     file(story)
@@ -153,7 +153,7 @@ def whole_story() -> Story:
     noted = referral.SilenceNoted(clock="answer", rung=100, due=stamp(22), told=["coordinator"])
     act(story, "r-police", noted, second=22, unit="")
     story.tell(protection.PreliminaryReportIssued(admissible=True), stream=f"case/{CASE}", second=20)
-    story.tell(protection.ClockStopped(clock="preliminary_report", late=False), stream=f"case/{CASE}", second=20)
+    story.tell(protection.ClockStopped(clock="preliminary_report", met=True), stream=f"case/{CASE}", second=20)
     evaluated = protection.RiskEvaluated(level=protection.RISK_LEVEL_EXTREME, decided_by="person-7", method="matrix")
     story.tell(evaluated, stream=f"case/{CASE}", second=21)
     act(story, "r-police", referral.ReferralAnswered(at=stamp(24), done=True, late=True), second=25)

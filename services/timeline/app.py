@@ -1,0 +1,52 @@
+"""Joins the timeline's parts: one consumer of all sources, the routes, and what wakes those who wait."""
+
+from eventlog.consumer import Consumer
+from runtime import database, gaps, telemetry
+from runtime.clock import Clock, system_clock
+from runtime.service import Service
+from runtime.settings import Settings
+from services.timeline.api import cases, positions, response_times, stream
+from services.timeline.heads import Heads
+from services.timeline.parts import CONSUMER, Parts
+from services.timeline.taking import apply
+from services.timeline.wake import Wake
+
+NAME = "timeline"
+SOURCES = ("intake", "protection", "referral")
+
+
+def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
+    """The timeline's parts, from settings. Raises `runtime.settings.SettingMissing`."""
+    engine = database.engine(settings.need("database"), name=NAME)
+    topics = {settings.source(name): settings.topic(name) for name in SOURCES}
+    heads = Heads(kafka=settings.need("kafka"), topics=topics)
+    return Parts(engine=engine, clock=clock, wake=Wake(engine), heads=heads, sources=tuple(topics))
+
+
+def create_service(settings: Settings, *, clock: Clock = system_clock) -> Service:
+    """The timeline's process."""
+
+    def consumers(parts: Parts) -> tuple[Consumer, ...]:
+        consumer = Consumer(
+            name=CONSUMER,
+            sources=parts.sources,
+            kafka=settings.need("kafka"),
+            engine=parts.engine,
+            apply=apply,
+            clock=clock,
+            fetch=gaps.fetcher(settings),
+            tracing=telemetry.messaging,
+        )
+        return (consumer,)
+
+    return Service(
+        settings=settings,
+        name=NAME,
+        parts=create_parts(settings, clock=clock),
+        routers=(cases.router, response_times.router, stream.router, positions.router),
+        consumers=consumers,
+        loops=lambda parts: (("wake", parts.wake.run),),
+        clock=clock,
+        title="Amparo: the timeline",
+        summary="What happened in each case, and how fast each agency answers",
+    )

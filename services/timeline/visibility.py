@@ -1,0 +1,49 @@
+"""Who may see which case and which referral, as conditions on the rows. What a role may do at all is
+`access.authorization`'s.
+
+A case that the filer wants an office never to learn of does not exist for that office, whatever its role (DNH-5): not
+in a list, a stream, a figure or a row. Whether an office is excluded is known once the filing is; so for whoever acts
+for an office, a case begins to exist with its filing's record.
+"""
+
+from sqlalchemy import ColumnElement, and_, false, or_, true
+
+from eventlog.store import Actor
+from services.timeline.projections import cases, entries, referrals
+
+SEES_EVERY_CASE = frozenset({"coordinator", "auditor", "ombudsman"})
+SEES_EVERY_AGENCY = frozenset({"coordinator", "auditor", "ombudsman"})
+
+
+def sees_every_case(actor: Actor) -> bool:
+    """Whether the actor sees cases that it has no part in."""
+    return actor.role in SEES_EVERY_CASE
+
+
+def of_case(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.cases`: the cases whose timeline the actor may read."""
+    if sees_every_case(actor):
+        return _not_kept_from(actor)
+    if not actor.unit:
+        return false()
+    return and_(cases.c.readers.contains([actor.unit]), _not_kept_from(actor))
+
+
+def of_referral(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.referrals`, left-joined with `cases`: the referrals that the actor's figures are made of.
+
+    An agency's own stay in, even when the filer excluded it afterwards: it was asked, and a silence is not undone.
+    """
+    own = and_(referrals.c.agency == actor.unit, bool(actor.unit))
+    return or_(own, _not_kept_from(actor)) if actor.role in SEES_EVERY_AGENCY else own
+
+
+def _not_kept_from(actor: Actor) -> ColumnElement[bool]:
+    if not actor.unit:
+        return true()
+    return and_(cases.c.filed_at.is_not(None), ~cases.c.excluded.contains([actor.unit]))
+
+
+def of_answers(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.entries`: the records of referrals to the actor's own agency."""
+    return and_(entries.c.agency == actor.unit, entries.c.referral_id != "", bool(actor.unit))

@@ -1,0 +1,50 @@
+"""Waking whoever waits for news: one connection of the process listens for the notifications that taking a record sends
+on its commit.
+"""
+
+import asyncio
+
+import psycopg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.timeline.log import CHANNEL
+
+POLL_S = 0.25
+"""How late news may come to a waiter while nobody listens."""
+
+
+class Wake:
+    """``run`` listens, as a supervised loop; waiters work without it too, a quarter of a second later."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._next = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listens until cancelled. Raises ``psycopg.OperationalError`` when the database is lost."""
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        async with await psycopg.AsyncConnection.connect(
+            url, autocommit=True, application_name="timeline"
+        ) as listening:
+            await listening.execute(f"LISTEN {CHANNEL}")
+            self.ring()  # what came before it listened
+            async for _ in listening.notifies():
+                self.ring()
+
+    def ring(self) -> None:
+        """Wakes all who wait now."""
+        waited, self._next = self._next, asyncio.Event()
+        waited.set()
+
+    @property
+    def next(self) -> asyncio.Event:
+        """Set at the next news. Take it before looking, so that what comes while looking is not missed."""
+        return self._next
+
+    async def wait(self, news: asyncio.Event, *, seconds: float) -> None:
+        """Returns on news, but after ``POLL_S`` or ``seconds`` at the latest."""
+        try:
+            async with asyncio.timeout(min(POLL_S, seconds)):
+                await news.wait()
+        except TimeoutError:
+            return
