@@ -57,6 +57,18 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "two-persons-needed": (409, "Two different persons have to decide this"),
     "text-too-long": (422, "A text is too long for one event; send it as a document"),
     "event-too-long": (422, "The act is longer than one event can hold; send its texts as documents"),
+    # Rules of the registry.
+    "own-motion-not-yours": (403, "Only the mechanism's own authority files on its own motion"),
+    "impediment-missing": (409, "Without the person's consent, the filing says what keeps the person from giving it"),
+    "consent-not-the-subjects": (409, "Nobody consents for a person who was not asked; two persons have to decide"),
+    "first-subject-linked": (409, "The first subject is the one in danger; linked subjects come after it"),
+    "unknown-subject": (409, "The request has no such subject"),
+    "no-consent": (409, "Nothing was consented to or decided for this agency"),
+    "subject-has-decided": (409, "The subject has answered for this agency; nobody decides in its place"),
+    "happened-in-future": (409, "What is reported is dated later than now; check the date and its time zone"),
+    "charges-unexpected": (409, "Charges belong to an incident of kind criminalisation"),
+    "violence-unexpected": (409, "Forms of violence belong to an incident of kind gender_violence"),
+    "duplicate-of-missing": (409, "A duplicate, and only a duplicate, names the other incident that it repeats"),
     # The vault.
     "key-destroyed": (409, "The key of this personal data was destroyed; nobody can read it"),
     # Ours.
