@@ -6,6 +6,7 @@ Kafka is transport: its data can be deleted while it is stopped, and the service
 import os
 import shutil
 import socket
+import struct
 import subprocess
 from base64 import urlsafe_b64encode
 from importlib.util import find_spec
@@ -21,7 +22,10 @@ from local.supervisor import Program
 NAME = "kafka"
 VERSION = "4.3.1"
 HEAP = "384m"
-CHECK_MILLISECONDS = 1_000
+CHECK_SECONDS = 2
+# Kafka protocol guide, Metadata v1: size; key 3, version 1, correlation 1, no client id; no topics asked for.
+METADATA_REQUEST = struct.pack(">i hhi h i", 14, 3, 1, 1, -1, 0)
+METADATA_ANSWER = struct.Struct(">i i i")  # size; correlation; number of brokers, and more that is not read
 JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -54,6 +58,9 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# A broker that was killed may register again only when its last session is over.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 log.retention.ms=-1
 log.retention.bytes=-1
 log.cleanup.policy=delete
@@ -100,24 +107,21 @@ def prepare(folder: Path, *, port: int, controller_port: int, cache: Path | None
 
 
 def check(bootstrap: str) -> None:
-    """A metadata request. Raises ``NotReady``."""
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
+    """A metadata request that must name a broker. Raises ``NotReady``.
 
+    Asked on a plain socket: a client library's background threads and sockets outlive each failed attempt.
+    """
     host, _, port = bootstrap.split(",")[0].rpartition(":")
     try:
-        # Asked first, because the client leaves its socket open when nobody listens.
-        socket.create_connection((host, int(port)), CHECK_MILLISECONDS / 1000).close()
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=CHECK_MILLISECONDS)
-    except (KafkaError, OSError, ValueError) as error:
-        raise NotReady(str(error) or type(error).__name__) from error
-    try:
-        if not admin.describe_cluster()["brokers"]:
-            raise NotReady("no broker in its metadata")
-    except (KafkaError, OSError) as error:
-        raise NotReady(str(error) or type(error).__name__) from error
-    finally:
-        admin.close()
+        with socket.create_connection((host, int(port)), CHECK_SECONDS) as connection:
+            connection.sendall(METADATA_REQUEST)
+            with connection.makefile("rb") as answer:
+                fields = answer.read(METADATA_ANSWER.size)
+        _, _, brokers = METADATA_ANSWER.unpack(fields)
+    except (OSError, struct.error) as error:
+        raise NotReady(str(error)) from error
+    if brokers < 1:
+        raise NotReady("its metadata names no broker")
 
 
 def _java() -> Path:

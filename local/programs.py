@@ -59,7 +59,7 @@ def processes(stack: Stack) -> list[Program]:
         *([] if stack.given(ISSUER) else [(ISSUER, ("access.issuer",))]),
         *((service, (f"services.{service}",)) for service in SERVICES),
         (WORKERS, ("workflows",)),
-        *((f"simulator-{agency}", ("local.simulator", agency)) for agency in AGENCIES),
+        *((name, ("local.simulator", name.removeprefix("simulator-"))) for name in SIMULATORS),
     ]
     return [_process(stack, name, module) for name, module in rows]
 
@@ -71,6 +71,7 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
     if name in (*SERVICES, WORKERS):
         settings |= {variable: stack.values[variable] for variable in WITHIN}
         settings["AMPARO_DATABASE"] = stack.database(f"{name}_app")
+    if name in SERVICES:
         settings["AMPARO_SEQUENCER_DATABASE"] = stack.database(f"{name}_sequencer")
         settings["AMPARO_KEYRING"] = str(keys / "keyring")
         settings["AMPARO_RECEIPT_KEY"] = str(keys / "receipts" / f"{stack.mechanism}.{name}")
@@ -93,7 +94,7 @@ def client(stack: Stack, client_id: str) -> dict[str, str]:
 
 def port(stack: Stack, name: str) -> int:
     """Where a process listens."""
-    return stack.port(name.replace("-", "_"))
+    return stack.port(name)
 
 
 def check(stack: Stack, name: str) -> None:
@@ -110,7 +111,7 @@ def check(stack: Stack, name: str) -> None:
 
 def ports_of(stack: Stack, name: str) -> Iterable[tuple[str, int]]:
     """The ports of a program, each with its name in the stack's file."""
-    for listed in COMPONENTS.get(name, (name.replace("-", "_"),)):
+    for listed in COMPONENTS.get(name, (name,)):
         yield listed, stack.port(listed)
 
 
@@ -147,11 +148,6 @@ def _unwell(body: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return json.dumps(checks)
-
-
-def migrate_command(service: str) -> list[str]:
-    """The command that applies a service's migrations."""
-    return [sys.executable, "-m", postgres.package(service), "migrate"]
 
 
 def keys_command(folder: Path, mechanism: str) -> list[str]:

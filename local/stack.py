@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
 from local import kafka, ports, postgres, programs, stackfile, temporal
 from local.faults import NotReady, StackFault
 from local.locking import alone
@@ -34,6 +37,7 @@ def up(home: Path, steps: Steps, *, new_ports: bool = False) -> Stack:
     """
     with alone(_lock(home)):
         supervisor = Supervisor(home)
+        supervisor.end_orphans()
         stack = _settle(home, supervisor, new_ports=new_ports)
         stackfile.write(stack)
         table = [*programs.components(stack), *programs.processes(stack)]
@@ -90,8 +94,8 @@ class _Start:
 
     def run(self) -> None:
         with ThreadPoolExecutor(max_workers=32) as pool:
-            prepared: list[Future[None]] = [pool.submit(self.component, name) for name in (kafka.NAME, temporal.NAME)]
             database = pool.submit(self.component, postgres.NAME)
+            prepared = [pool.submit(self.component, name) for name in (kafka.NAME, temporal.NAME)]
             keys = pool.submit(self.keys)
             migrated = pool.submit(self.migrations, after=database)
             ground = [database, *prepared, keys, migrated]
@@ -122,19 +126,26 @@ class _Start:
 
     def migrations(self, *, after: Future[None]) -> None:
         after.result()
-        with self.steps.step("migrations"), ThreadPoolExecutor() as pool:
-            postgres.provision(
-                self.stack.values["AMPARO_POSTGRES"], mechanism=self.stack.mechanism, known=self.stack.databases()
-            )
-            _all([pool.submit(self.migrate, service) for service in postgres.SERVICES])
+        with self.steps.step("migrations"):
+            admin, known = self.stack.values["AMPARO_POSTGRES"], self.stack.databases()
+            try:
+                postgres.provision(admin, mechanism=self.stack.mechanism, known=known)
+                # One after the other within this process: what takes time is to load Alembic, once is enough.
+                for service in postgres.SERVICES:
+                    self.migrate(service)
+            except psycopg.Error as error:
+                advice = "check that AMPARO_POSTGRES is an administrator's URL, and run `make up` again"
+                raise StackFault("databases", str(error).strip(), advice=advice) from error
 
     def migrate(self, service: str) -> None:
-        settings = {
-            "AMPARO_OWNER_DATABASE": self.stack.database(f"{service}_owner"),
-            "AMPARO_MECHANISM": self.stack.mechanism,
-            "AMPARO_ENVIRONMENT": "embedded",
-        }
-        _command(f"migrations of {service}", programs.migrate_command(service), settings)
+        from runtime.database import migrate
+
+        try:
+            migrate(postgres.package(service), self.stack.database(f"{service}_owner"))
+        except SQLAlchemyError as error:
+            said = str(error).splitlines()[-TAIL_LINES:]
+            advice = "its database is as it was before; see the lines above"
+            raise StackFault(f"migrations of {service}", "a revision failed", advice=advice, tail=said) from error
 
     def group(self, title: str, names: Sequence[str], *, after: Sequence[Future[None]]) -> None:
         for future in after:

@@ -16,7 +16,7 @@ from local.faults import StackFault
 CHECKOUT = Path(__file__).resolve().parents[1]
 FILE = "stack.env"
 SERVICES = ("intake", "protection", "referral", "timeline")
-AGENCIES = ("police", "prosecutor", "ombudsman")
+AGENCIES = ("police-ucayali", "prosecutor-ucayali", "ombudsman-ucayali")  # those that are simulated
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     postgres.NAME: ("postgres",),
     kafka.NAME: ("kafka", "kafka_controller"),
@@ -128,7 +128,7 @@ def settle(home: Path, environment: Mapping[str, str], *, new_ports: frozenset[s
 def port_names() -> list[str]:
     """Every port of the stack, by the program that listens on it."""
     components = [name for names in COMPONENTS.values() for name in names]
-    return [*components, "issuer", *SERVICES, "workflows", *(f"simulator_{agency}" for agency in AGENCIES)]
+    return [*components, "issuer", *SERVICES, "workflows", *(f"simulator-{agency}" for agency in AGENCIES)]
 
 
 def _given(old: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
@@ -160,7 +160,7 @@ def _own_addresses(home: Path, values: Mapping[str, str]) -> dict[str, str]:
         "AMPARO_TEMPORAL": f"{ports.LOOPBACK}:{values[_port_variable('temporal')]}",
         "AMPARO_TEMPORAL_UI": web("temporal_ui"),
         "AMPARO_ISSUER": web("issuer"),
-        "AMPARO_JWKS": f"{web('issuer')}/jwks.json",
+        "AMPARO_JWKS": f"{web('issuer')}/.well-known/jwks.json",
         "AMPARO_TOKEN_ENDPOINT": f"{web('issuer')}/token",
         **{f"AMPARO_URL_{service.upper()}": web(service) for service in SERVICES},
     }
@@ -173,4 +173,4 @@ def _own_addresses(home: Path, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _port_variable(name: str) -> str:
-    return f"AMPARO_PORT_{name.upper()}"
+    return f"AMPARO_PORT_{name.upper().replace('-', '_')}"

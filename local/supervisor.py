@@ -7,6 +7,7 @@ itself: `local.stack` starts each program when what it needs is healthy.
 import contextlib
 import hashlib
 import os
+import re
 import resource
 import shlex
 import signal
@@ -90,11 +91,10 @@ class Supervisor:
     def start(self, programs: Sequence[Program]) -> None:
         """Run supervisord with these programs, none of them started; nothing when it runs already.
 
-        What a supervisord that was killed left running is ended first. Raises ``StackFault`` if it does not come up.
+        Raises ``StackFault`` if it does not come up.
         """
         if self.running():
             return
-        self._end_orphans()
         for folder in (self.folder, self.logs, self.socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.socket.parent.stat().st_uid != os.getuid():
@@ -119,6 +119,25 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
         said = [*done.stdout.splitlines()[-TAIL_LINES:], *self.tail("supervisord")]
         raise StackFault("supervisor", "supervisord did not start", advice=f"see {self.logs}", tail=said)
+
+    def end_orphans(self) -> None:
+        """End what a supervisord of this folder that was itself killed has left running."""
+        if self.running():
+            return
+        ours = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("SUPERVISOR_SERVER_URL") == f"unix://{self.socket}":
+                    ours.append(process)
+        heads = [process for process in ours if process.ppid() not in {other.pid for other in ours}]
+        for process in heads:
+            with contextlib.suppress(psutil.Error):
+                # To PostgreSQL, TERM means to wait for every client.
+                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        _, lingering = psutil.wait_procs(heads, timeout=ORPHAN_SECONDS)
+        for process in lingering:
+            process.kill()
+        psutil.wait_procs(lingering, timeout=ORPHAN_SECONDS)
 
     def runs(self, programs: Sequence[Program]) -> bool:
         """Whether supervisord runs and was started with exactly these programs."""
@@ -212,22 +231,6 @@ class Supervisor:
     def look(self, name: str) -> str:
         return f"see {self.log(name)}, then run `make up` again"
 
-    def _end_orphans(self) -> None:
-        ours = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get("SUPERVISOR_SERVER_URL") == f"unix://{self.socket}":
-                    ours.append(process)
-        heads = [process for process in ours if process.ppid() not in {other.pid for other in ours}]
-        for process in heads:
-            with contextlib.suppress(psutil.Error):
-                # To PostgreSQL, TERM means to wait for every client.
-                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
-        _, lingering = psutil.wait_procs(heads, timeout=ORPHAN_SECONDS)
-        for process in lingering:
-            process.kill()
-        psutil.wait_procs(lingering, timeout=ORPHAN_SECONDS)
-
     def _last_words(self, name: str) -> dict[str, Any]:
         return {"advice": self.look(name), "tail": self.tail(name)}
 
@@ -269,7 +272,9 @@ class Supervisor:
         return "\n".join(lines) + "\n"
 
     def _render_program(self, program: Program) -> list[str]:
-        environment = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(program.environment.items()))
+        settings = sorted(program.environment.items())
+        quoted = ((name, "'" if '"' in value else '"', _escape(value)) for name, value in settings)
+        environment = ",".join(f"{name}={quote}{value}{quote}" for name, quote, value in quoted)
         return [
             f"[program:{program.name}]",
             f"command={_escape(shlex.join(program.command))}",
@@ -301,9 +306,14 @@ def _state(row: Mapping[str, Any]) -> State:
 
 
 def _escape(value: object) -> str:
+    """A value for supervisord's file. Raises ``StackFault`` for one that its format cannot hold."""
     text = str(value)
-    if '"' in text or "\n" in text:
-        raise ValueError("supervisord's file format has no place for quotes and line ends in a value")
+    if "\n" in text or re.search(r"\s[;#]", text):
+        raise StackFault(
+            "supervisor",
+            f"its settings cannot hold {text!r}",
+            advice="use a path or setting without line ends, and without ; or # after a space",
+        )
     return text.replace("%", "%%")
 
 

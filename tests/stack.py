@@ -6,22 +6,20 @@ the next one.
 
 import contextlib
 import os
-import runpy
 import secrets
 import shlex
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from unittest.mock import patch
 
 import psutil  # type: ignore[import-untyped]
 
 from local import kafka, ports, postgres, temporal
 from local.locking import alone
 from local.supervisor import Program, Supervisor
+from runtime import database
 
 START_SECONDS = 60
 FOLDER = Path(tempfile.gettempdir()) / f"amparo-tests-{os.getuid()}"
@@ -91,11 +89,10 @@ class Databases:
         return self._urls[key]
 
     def migrate(self, *services: str) -> "Databases":
-        """Apply the services' migrations, as ``python -m <package> migrate`` does, within this process."""
+        """Apply the services' migrations, as ``python -m <package> migrate`` does."""
         for service in services:
-            environment = {"AMPARO_OWNER_DATABASE": self.url(service, "owner"), "AMPARO_MECHANISM": self.mechanism}
-            with ThreadPoolExecutor(1) as elsewhere:  # it may run an event loop of its own
-                elsewhere.submit(_run_main, postgres.package(service), "migrate", environment).result()
+            with ThreadPoolExecutor(1) as elsewhere:  # a running event loop must not notice
+                elsewhere.submit(database.migrate, postgres.package(service), self.url(service, "owner")).result()
         return self
 
     def environment(self, service: str) -> dict[str, str]:
@@ -113,15 +110,6 @@ class Databases:
     def drop(self) -> None:
         if self._urls:
             postgres.drop(self.admin_url, mechanism=self.mechanism)
-
-
-def _run_main(package: str, command: str, environment: Mapping[str, str]) -> None:
-    with patch.dict(os.environ, environment), patch.object(sys, "argv", [package, command]):
-        try:
-            runpy.run_module(package, run_name="__main__", alter_sys=False)
-        except SystemExit as ended:
-            if ended.code not in (None, 0):
-                raise RuntimeError(f"python -m {package} {command} ended with {ended.code}") from ended
 
 
 def _start_postgres(folder: Path) -> str:
@@ -169,8 +157,13 @@ def _in_use(folder: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda supervisor: supervisor.shutdown([]), _supervisors(folder)))
+        list(pool.map(_stop, _supervisors(folder)))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop(supervisor: Supervisor) -> None:
+    supervisor.shutdown([])
+    supervisor.end_orphans()
 
 
 def _supervisors(folder: Path) -> Iterator[Supervisor]:

@@ -54,3 +54,14 @@ def test_provisioning_again_keeps_what_is_known(postgres: str, databases: Databa
     with postgres_server.connect(first["vault_referral"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     postgres_server.drop(postgres, mechanism=databases.mechanism)
+
+
+@pytest.mark.parametrize("service", ["intake", "vault"])
+def test_a_migrated_database_gives_its_service_what_it_needs_and_no_more(databases: Databases, service: str) -> None:
+    """Tables come from migrations; the role of a running service cannot remove one."""
+    databases.migrate(service).migrate(service)
+    with postgres_server.connect(databases.url(service, "owner")) as owner:
+        tables = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert len(tables) > 1
+    with postgres_server.connect(databases.url(service)) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute("DROP TABLE alembic_version")
