@@ -52,8 +52,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "consent-missing": (409, "Neither a consent for this addressee nor a decision of two persons is recorded"),
     "agency-excluded": (409, "The filer named this agency as one that must never learn of the case"),
     "unknown-agency": (409, "No such agency is registered"),
-    "not-your-referral": (403, "Another agency was asked"),
-    "not-your-case": (404, "There is nothing here for you"),
+    "not-your-referral": (404, "Another agency was asked"),
     "two-persons-needed": (409, "Two different persons have to decide this"),
     "text-too-long": (422, "A text is too long for one event; send it as a document"),
     "event-too-long": (422, "The act is longer than one event can hold; send its texts as documents"),
@@ -69,6 +68,30 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "charges-unexpected": (409, "Charges belong to an incident of kind criminalisation"),
     "violence-unexpected": (409, "Forms of violence belong to an incident of kind gender_violence"),
     "duplicate-of-missing": (409, "A duplicate, and only a duplicate, names the other incident that it repeats"),
+    # The case.
+    "already-reported": (409, "The preliminary report was issued; evaluate the risk"),
+    "case-closed": (409, "The case is closed"),
+    "case-unfinished": (409, "A case closes when its resolution was notified and its measures have ended"),
+    "evaluation-needed": (409, "Evaluate the risk first"),
+    "newer-evaluation-needed": (409, "Evaluate the risk again first; the last evaluation was used"),
+    "measure-needed": (409, "A grant names at least one measure"),
+    "measure-unknown": (409, "A resolution grants measures that were proposed in this case and not granted before"),
+    "missing-evidence-alone": (409, "Missing evidence alone is no ground to deny; find out more, or grant"),
+    "unknown-is-not-low": (409, "No threat could be scored: that is no ground to call the risk ordinary"),
+    "not-scored": (422, "The evaluation does not score what the method asks for"),
+    "reasons-needed": (422, "This decision has to be reasoned"),
+    "source-needed": (422, "Each variable of the risk needs one of the method's sources"),
+    # Referrals.
+    "request-withdrawn": (409, "The request was withdrawn; nothing of it is disclosed any more"),
+    "agency-known": (409, "An agency of this id is registered, and differs; choose another id"),
+    "agency-id-malformed": (422, "An agency's id is lower-case words and numbers joined by hyphens"),
+    "legal-basis-missing": (422, "This ground needs its article, with its number, in at most 80 characters"),
+    "claimed-instant-ahead": (422, "The instant lies in the future; check the clock, or leave it out"),
+    "nothing-to-ask": (409, "The rule pack asks this kind of agency for nothing here"),
+    "unknown-purpose": (409, "The rule pack does not know what is asked for"),
+    "unknown-clock": (409, "The rule pack has no such clock"),
+    "unknown-rung": (409, "The rule pack has no such rung"),
+    "rung-not-reached": (409, "The clock has not reached this rung"),
     # The vault.
     "key-destroyed": (409, "The key of this personal data was destroyed; nobody can read it"),
     # Ours.
@@ -76,6 +99,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "unavailable": (503, "A part that this needs does not answer; try again"),
 }
 """Code → (HTTP status, title). Codes are stable once released: add, never rename."""
+
+_TOLD_AS_ABSENT = frozenset({"not-your-referral"})  # by its own name it would say that the thing exists
 
 _CODE_OF_STATUS: Mapping[int, str] = {
     400: "malformed-request",
@@ -204,7 +229,7 @@ def install(app: "FastAPI") -> None:
 
     async def on_refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return answer(error.code)
+        return answer("not-found" if error.code in _TOLD_AS_ABSENT else error.code)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

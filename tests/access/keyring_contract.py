@@ -1,4 +1,4 @@
-"""What every keyring does, wherever its master keys live: a test class inherits it and gives the fixture ``keyring``."""
+"""What every keyring does, wherever its keys live: a test class inherits it and gives the fixture ``keyring``."""
 
 import pytest
 

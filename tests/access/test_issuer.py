@@ -1,0 +1,343 @@
+"""The built-in token endpoint, spoken to as a client does."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from access import issuer, keys
+from access.token_source import ASSERTION_TYPE, NoToken, TokenSource
+from access.tokens import KeySet, Verifier
+from eventlog.store import Actor
+from tests.access.clocks import SetClock
+
+NAME, ENDPOINT, AUDIENCE = "http://issuer.test", "http://issuer.test/token", "amparo:xx"
+NOW = SetClock().seconds
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Keys as they are made at the first start."""
+    keys.init(tmp_path / "keys", mechanism="xx")
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def transport(folder: Path, clock: SetClock) -> httpx.ASGITransport:
+    """The way to the issuer."""
+    files = issuer.Files(folder)
+    made = issuer.Issuer(files=files, issuer=NAME, token_endpoint=ENDPOINT, audience=AUDIENCE, clock=clock)
+    return httpx.ASGITransport(issuer.create_app(made))
+
+
+@pytest.fixture
+async def client(transport: httpx.ASGITransport) -> AsyncIterator[httpx.AsyncClient]:
+    """Speaks to the issuer."""
+    async with httpx.AsyncClient(transport=transport, base_url=NAME) as made:
+        yield made
+
+
+@pytest.fixture
+def verifier(client: httpx.AsyncClient, clock: SetClock) -> Verifier:
+    """A service that trusts the issuer."""
+
+    async def fetch() -> dict[str, Any]:
+        found: dict[str, Any] = (await client.get("/.well-known/jwks.json")).json()
+        return found
+
+    return Verifier(issuer=NAME, audience=AUDIENCE, keys=KeySet(fetch=fetch, clock=clock), clock=clock)
+
+
+def key_of(folder: Path, client_id: str) -> ECKey:
+    """A client's private key."""
+    return TokenSource.from_file(
+        client_id=client_id, key_file=folder / "clients" / f"{client_id}.jwk", token_endpoint="", clock=SetClock()
+    )._key
+
+
+def assertion(folder: Path, *, key: ECKey | None = None, alg: str = "ES256", **changed: Any) -> str:
+    """The ngo's assertion, right unless told otherwise; a value of ``...`` takes a claim out."""
+    claims: dict[str, Any] = {
+        "iss": "ngo",
+        "sub": "ngo",
+        "aud": NAME,
+        "jti": "an-id-used-once",
+        "iat": NOW,
+        "exp": NOW + 60,
+    }
+    claims = {name: value for name, value in {**claims, **changed}.items() if value is not ...}
+    return jwt.encode({"alg": alg}, claims, key or key_of(folder, "ngo"), algorithms=[alg])
+
+
+def form(text: str, **changed: str) -> dict[str, str]:
+    """A token request's form."""
+    return {
+        "grant_type": "client_credentials",
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": text,
+        **changed,
+    }
+
+
+async def declined(client: httpx.AsyncClient, fields: dict[str, str], *, error: str = "invalid_client") -> None:
+    """The endpoint gives nothing for ``fields``, and says no more than which of RFC 6749's errors it is."""
+    response = await client.post("/token", data=fields)
+    assert response.status_code == (401 if error == "invalid_client" else 400)
+    assert response.json() == {"error": error}
+    assert response.headers["cache-control"] == "no-store"
+
+
+async def test_an_assertion_gives_a_token_that_a_service_accepts(
+    client: httpx.AsyncClient, folder: Path, verifier: Verifier
+) -> None:
+    """From the client's key to the actor that an act is recorded with."""
+    response = await client.post("/token", data=form(assertion(folder)))
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    given_token = response.json()
+    assert (given_token["token_type"], given_token["expires_in"]) == ("Bearer", 300)
+    actor = await verifier.verify(given_token["access_token"])
+    assert actor == Actor(id="ngo", role="filer", unit="ngo-rios-vivos")
+
+
+async def test_an_assertion_is_good_once(client: httpx.AsyncClient, folder: Path) -> None:
+    """Whoever overhears one can do nothing with it."""
+    text = assertion(folder)
+    assert (await client.post("/token", data=form(text))).status_code == 200
+    await declined(client, form(text))
+    await declined(client, form(assertion(folder, exp=NOW + 59)))
+
+
+async def test_an_assertion_used_before_a_restart_stays_used(
+    folder: Path, clock: SetClock, client: httpx.AsyncClient
+) -> None:
+    """What was used is remembered in memory only, so what is older than the process is not taken."""
+    text = assertion(folder)
+    assert (await client.post("/token", data=form(text))).status_code == 200
+    clock.advance(seconds=5)
+    restarted = issuer.Issuer(
+        files=issuer.Files(folder), issuer=NAME, token_endpoint=ENDPOINT, audience=AUDIENCE, clock=clock
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(issuer.create_app(restarted)), base_url=NAME) as after:
+        await declined(after, form(text))
+
+
+async def test_memory_of_used_assertions_ends_after_they_do(
+    client: httpx.AsyncClient, folder: Path, clock: SetClock
+) -> None:
+    """A used one is refused for as long as its expiry would let it through."""
+    text = assertion(folder)
+    assert (await client.post("/token", data=form(text))).status_code == 200
+    for _ in range(15):
+        clock.advance(seconds=5)
+        await declined(client, form(text))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": "http://other.test/token"},
+        {"aud": [NAME, "http://other.test"]},
+        {"aud": []},
+        {"aud": ...},
+        {"iss": "police-ucayali"},
+        {"sub": "police-ucayali"},
+        {"iss": "police-ucayali", "sub": "police-ucayali"},
+        {"iss": "nobody", "sub": "nobody"},
+        {"iss": ["ngo"]},
+        {"jti": ...},
+        {"jti": "short"},
+        {"jti": 12345678},
+        {"jti": "x" * 129},
+        {"exp": NOW},
+        {"exp": NOW + 120},
+        {"exp": ...},
+        {"exp": "soon"},
+        {"iat": NOW + 6},
+        {"iat": NOW - 1, "exp": NOW + 30},
+        {"iat": ...},
+    ],
+    ids=str,
+)
+async def test_an_assertion_that_is_wrong_gives_nothing(
+    client: httpx.AsyncClient, folder: Path, changed: dict[str, Any]
+) -> None:
+    """Other audiences, other clients' names, long or missing lives."""
+    await declined(client, form(assertion(folder, **changed)))
+
+
+async def test_another_clients_key_opens_nothing(client: httpx.AsyncClient, folder: Path) -> None:
+    """A police unit cannot speak as the organisation that files."""
+    await declined(client, form(assertion(folder, key=key_of(folder, "police-ucayali"))))
+    await declined(client, form(assertion(folder, key=ECKey.generate_key("P-256"))))
+
+
+async def test_an_assertion_of_another_algorithm_gives_nothing(client: httpx.AsyncClient, folder: Path) -> None:
+    """`none`, and a curve that is not the client's."""
+    head = "eyJhbGciOiJub25lIn0"
+    await declined(client, form(f"{head}.{assertion(folder).split('.')[1]}."))
+    await declined(client, form(assertion(folder, key=ECKey.generate_key("P-384"), alg="ES384")))
+
+
+async def test_a_client_id_beside_the_assertion_has_to_agree(client: httpx.AsyncClient, folder: Path) -> None:
+    """RFC 7521 section 4.2."""
+    await declined(client, form(assertion(folder), client_id="police-ucayali"))
+    assert (await client.post("/token", data=form(assertion(folder, jti="another-id"), client_id="ngo"))).is_success
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": ""}, "unsupported_grant_type"),
+        ({"client_assertion_type": "other"}, "invalid_client"),
+        ({"client_assertion": ""}, "invalid_client"),
+        ({"client_assertion": "a.b.c"}, "invalid_client"),
+        ({"client_assertion": "abc"}, "invalid_client"),
+    ],
+)
+async def test_a_form_that_is_wrong_gives_the_error_of_the_standard(
+    client: httpx.AsyncClient, folder: Path, changed: dict[str, str], error: str
+) -> None:
+    """RFC 6749 section 5.2."""
+    await declined(client, form(assertion(folder), **changed), error=error)
+
+
+async def test_what_is_no_form_is_an_invalid_request(client: httpx.AsyncClient) -> None:
+    """JSON, a parameter twice, bytes of no alphabet, or too much of it."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    for content in (b"grant_type=a&grant_type=b", b"\xff\xfe", b"", b"x", b"&".join(b"a%d=1" % n for n in range(20))):
+        assert (await client.post("/token", content=content, headers=headers)).json() == {"error": "invalid_request"}
+    assert (await client.post("/token", json={"grant_type": "client_credentials"})).status_code == 400
+    assert (await client.post("/token", content=b"a=" + b"x" * 10_000, headers=headers)).status_code == 413
+    assert (await client.get("/token")).status_code == 405
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60) | st.lists(st.binary(max_size=20), min_size=3, max_size=3).map(repr))
+async def test_no_assertion_whatever_breaks_the_endpoint(client: httpx.AsyncClient, text: str) -> None:
+    """What somebody made up is declined, never a fault."""
+    assert (await client.post("/token", data=form(text))).status_code in (400, 401)
+
+
+async def test_rotation_and_new_clients_need_no_restart(
+    client: httpx.AsyncClient, folder: Path, verifier: Verifier, tmp_path: Path, clock: SetClock
+) -> None:
+    """The files are read again when they change."""
+    before = (await client.post("/token", data=form(assertion(folder)))).json()["access_token"]
+    await verifier.verify(before)
+    keys.rotate_issuer(folder)
+    table = tmp_path / "more.yaml"
+    table.write_text("newcomer: {role: ministry, unit: minam}\n")
+    keys.init(folder, mechanism="xx", table=table)
+    clock.advance(seconds=40)
+
+    text = assertion(folder, key=key_of(folder, "newcomer"), iss="newcomer", sub="newcomer", iat=NOW + 40, exp=NOW + 70)
+    after = (await client.post("/token", data=form(text))).json()["access_token"]
+
+    assert (await verifier.verify(after)).unit == "minam"
+    assert (await verifier.verify(before)).id == "ngo"
+    assert len((await client.get("/.well-known/jwks.json")).json()["keys"]) == 2
+
+
+async def test_what_is_published_holds_no_private_key(client: httpx.AsyncClient) -> None:
+    """The key set, the discovery document and the health are for everybody."""
+    published = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    assert [set(key) for key in published] == [{"kty", "crv", "x", "y", "kid", "use", "alg"}]
+    discovery = (await client.get("/.well-known/openid-configuration")).json()
+    assert discovery["issuer"] == NAME
+    assert discovery["token_endpoint"] == ENDPOINT
+    assert discovery["jwks_uri"] == f"{NAME}/.well-known/jwks.json"
+    assert discovery["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert (await client.get("/healthz")).json() == {"status": "ok", "checks": {"keys": "ok"}}
+
+
+async def test_lost_files_are_a_failing_health_and_no_token(client: httpx.AsyncClient, folder: Path) -> None:
+    """The supervisor sees it, and nobody gets a token by it."""
+    text = form(assertion(folder))
+    (folder / "issuer.json").unlink()
+    assert (await client.get("/healthz")).status_code == 503
+    assert (await client.post("/token", data=text)).status_code == 503
+
+
+async def test_a_token_source_keeps_its_token_until_shortly_before_it_ends(
+    transport: httpx.ASGITransport, folder: Path, clock: SetClock
+) -> None:
+    """One request to the issuer in four and a half minutes."""
+    source = TokenSource(
+        client_id="ngo", key=key_of(folder, "ngo"), token_endpoint=ENDPOINT, clock=clock, transport=transport
+    )
+    first = await source.token()
+    clock.advance(seconds=269)
+    assert await source.token() == first
+    clock.advance(seconds=1)
+    assert await source.token() != first
+
+
+async def test_a_refused_token_is_replaced_once(transport: httpx.ASGITransport, folder: Path, clock: SetClock) -> None:
+    """After a rotation that ended a key, a client goes on by itself; a service that refuses all is asked twice, not more."""
+    source = TokenSource(
+        client_id="ngo", key=key_of(folder, "ngo"), token_endpoint=ENDPOINT, clock=clock, transport=transport
+    )
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(401)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), auth=source) as service:
+        assert (await service.get("http://service.test/")).status_code == 401
+    assert len(seen) == len(set(seen)) == 2
+
+
+async def test_a_client_that_is_not_registered_is_told_by_name(transport: httpx.ASGITransport, clock: SetClock) -> None:
+    """The operator reads which client has no registration."""
+    stranger = TokenSource(
+        client_id="stranger",
+        key=ECKey.generate_key("P-256"),
+        token_endpoint=ENDPOINT,
+        clock=clock,
+        transport=transport,
+    )
+    with pytest.raises(NoToken, match="401 to stranger"):
+        await stranger.token()
+
+
+def test_a_source_without_an_endpoint_says_so(clock: SetClock) -> None:
+    """The cause is named; the assertion is not."""
+    source = TokenSource(
+        client_id="ngo", key=ECKey.generate_key("P-256"), token_endpoint="http://127.0.0.1:1/token", clock=clock
+    )
+    with pytest.raises(NoToken, match="does not answer: ConnectError"):
+        source.token_sync()
+
+
+def test_it_refuses_to_start_outside_the_embedded_stack(folder: Path) -> None:
+    """Real people's data is behind a real identity provider."""
+    environment = {**os.environ, "AMPARO_ENVIRONMENT": "production", "AMPARO_KEYRING": str(folder)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "access.issuer"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "embedded stack only" in ended.stderr
+
+
+def test_it_stays_small() -> None:
+    """A process of the embedded stack that needs neither the web framework nor the database drivers loads neither."""
+    script = "import access.issuer, sys; print([m for m in ('fastapi', 'sqlalchemy', 'psycopg') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert shown.stdout.strip() == "[]"
