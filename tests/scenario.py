@@ -1,4 +1,6 @@
-"""Given what happened, when a command comes, then exactly these events, or that refusal: how every decider is tested."""
+"""Given what happened, when a command comes, then exactly these events, or that refusal: how every decider is
+tested.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

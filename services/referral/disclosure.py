@@ -1,7 +1,8 @@
 """What may be told of a case, and to whom: judged when a referral is sent and again at each reading. Pure.
 
-Source: DS 004-2021-JUS art. 4.1(e) (confidentiality). A value leaves the registry only by consent, for that addressee, of the subject whose key
-seals it; or, where the subject cannot answer, by the recorded decision of two persons. An exclusion outranks every consent and every decision.
+Source: DS 004-2021-JUS art. 4.1(e) (confidentiality). A value leaves the registry only by consent, for that addressee,
+of the subject whose key seals it; or, where the subject cannot answer, by the recorded decision of two persons. An
+exclusion outranks every consent and every decision.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,9 @@ class SealedField:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Disclosed:
-    """One sealed value of the filing that the addressee may read; ``event_id`` is the filing's, so that the ciphertext still opens."""
+    """One sealed value of the filing that the addressee may read; ``event_id`` is the filing's, so that the
+    ciphertext still opens.
+    """
 
     data_class: str
     event_id: bytes
@@ -48,8 +51,9 @@ class Consent:
 class CaseFile:
     """What this room knows of a case: everything that the disclosing transaction needs, nothing in clear.
 
-    ``subjects`` are those for whom protection is asked; a linked person is not among them. ``subject_id`` is the first, whose key seals what is
-    said about the case. ``copies`` are the sealed values of the filing; the subject concerned is ``field.key_id``.
+    ``subjects`` are those for whom protection is asked; a linked person is not among them. ``subject_id`` is the first,
+    whose key seals what is said about the case. ``copies`` are the sealed values of the filing; the subject concerned
+    is ``field.key_id``.
     """
 
     case_id: str
@@ -69,7 +73,9 @@ class CaseFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Basis:
-    """On what a disclosure rests: the newest consent it uses (0 where two persons decided alone), and the values it lets through."""
+    """On what a disclosure rests: the newest consent it uses (0 where two persons decided alone), and the values it
+    lets through.
+    """
 
     consent_version: int
     two_person_decision: bool
@@ -77,12 +83,16 @@ class Basis:
 
 
 def is_excluded(case: CaseFile, *, agency: str, above: tuple[str, ...]) -> bool:
-    """Whether the filer named the agency, or an office that commands it (``above``), as one that must never learn of the case."""
+    """Whether the filer named the agency, or an office that commands it (``above``), as one that must never learn of
+    the case.
+    """
     return not case.excluded.isdisjoint({agency, *above})
 
 
 def standing_consents(case: CaseFile, *, agency: str) -> Mapping[str, Consent]:
-    """The newest word of each subject on one addressee, by subject; those withdrawn are left out, and no older one revives."""
+    """The newest word of each subject on one addressee, by subject; those withdrawn are left out, and no older one
+    revives.
+    """
     newest: dict[str, Consent] = {}
     for consent in sorted(case.consents, key=lambda given: given.version):
         if consent.agency == agency:
@@ -93,16 +103,21 @@ def standing_consents(case: CaseFile, *, agency: str) -> Mapping[str, Consent]:
 def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = ()) -> Basis:
     """What the agency may be told now.
 
-    Raises ``Refused``: ``agency-excluded`` (first of all), ``request-withdrawn``, ``consent-missing`` where no subject for whom protection is asked
-    has a standing consent or decision for this addressee. A linked person's consent alone opens no referral about somebody else.
+    Raises ``Refused``: ``agency-excluded`` (first of all), ``request-withdrawn``, ``consent-missing`` where no subject
+    for whom protection is asked has a standing consent or decision for this addressee. A linked person's consent alone
+    opens no referral about somebody else.
     """
     if is_excluded(case, agency=agency, above=above):
-        raise Refused("agency-excluded", "the filer named this agency, or one above it, as one that must never learn of the case")
+        raise Refused(
+            "agency-excluded", "the filer named this agency, or one above it, as one that must never learn of the case"
+        )
     if case.withdrawn:
         raise Refused("request-withdrawn", "the request was withdrawn; nothing of it is disclosed any more")
     consents = standing_consents(case, agency=agency)
     if case.subjects.isdisjoint(consents):
-        raise Refused("consent-missing", "record a consent for this addressee, or a decision of two persons, and send again")
+        raise Refused(
+            "consent-missing", "record a consent for this addressee, or a decision of two persons, and send again"
+        )
     return Basis(
         consent_version=max((c.version for c in consents.values() if not c.two_persons), default=0),
         two_person_decision=any(c.two_persons for c in consents.values()),

@@ -1,17 +1,19 @@
-"""A referral: one request to one agency about one case, until the agency answers or declines, or it is recalled. Pure.
+"""A referral: one request to one agency about one case, until the agency answers or declines, or it is recalled.
+Pure.
 
-Source: DS 004-2021-JUS arts. 22-A and 31 to 34; TUO Ley 27444 arts. 135.1 and 143. Instants are aware UTC and come in with commands; a rung is
-per cent of a clock's limit. A clock stops at the instant of recording (``now``), never at the one an agency claims (``at``).
+Source: DS 004-2021-JUS arts. 22-A and 31 to 34; TUO Ley 27444 arts. 135.1 and 143. Instants are aware UTC and come in
+with commands; a rung is per cent of a clock's limit. A clock stops at the instant of recording (``now``), never at the
+one an agency claims (``at``).
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from eventlog.decider import Personal, Refused
+from eventlog.decider import Personal, Plain, Refused
 from services.referral.agency import AgencyRegistered
 from services.referral.disclosure import CaseFile, Disclosed, basis
 
@@ -22,9 +24,12 @@ ACKNOWLEDGE, ANSWER = "acknowledge", "answer"
 """The two clocks of a referral; both count from its sending."""
 
 WITHOUT_LEGAL_BASIS = frozenset({"not_our_jurisdiction", "no_means"})
-"""Grounds that are no refusal: the first is rerouted, the second escalated as a lack of resources. Every other ground names its article."""
+"""Grounds that are no refusal: the first is rerouted, the second escalated as a lack of resources. Every other
+ground names its article.
+"""
 
-_LEGAL_BASIS = re.compile(r"(?=.*\d)[\w .,;:°º()/-]{3,80}")  # an article has a number; a sentence about somebody does not fit
+# It travels in clear. An article has a number; a sentence about somebody does not fit.
+_LEGAL_BASIS = re.compile(r"(?=.*\d)[\w .,;:°º()/-]{3,80}")
 
 
 class Stage(StrEnum):
@@ -47,6 +52,8 @@ class RejectionGround(StrEnum):
 
 class RecallGround(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    REQUEST_WITHDRAWN = "request_withdrawn"
+    AGENCY_EXCLUDED = "agency_excluded"
     CONFLICT_OF_INTEREST = "conflict_of_interest"
     REROUTED = "rerouted"
     CASE_CLOSED = "case_closed"
@@ -141,7 +148,9 @@ Event = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Send:
-    """Ask one agency about one case. ``above`` are the offices that command it; the due instants were computed once, with the case's pack."""
+    """Ask one agency about one case. ``above`` are the offices that command it; the due instants were computed once,
+    with the case's pack.
+    """
 
     referral_id: str
     case: CaseFile
@@ -153,7 +162,7 @@ class Send:
     answer_due: datetime
     now: datetime
     measure_id: str = ""
-    instructions: Personal = None
+    instructions: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,7 +186,7 @@ class Reject:
     now: datetime
     legal_basis: str = ""
     at: datetime | None = None
-    reasons: Personal = None
+    reasons: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +195,7 @@ class Answer:
     done: bool
     now: datetime
     at: datetime | None = None
-    answer: Personal = None
+    answer: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,8 +266,9 @@ NEXT: Mapping[tuple[Stage, type[Event]], Stage] = {
 def decide(state: Referral, command: Command) -> tuple[Event, ...]:
     """The events that ``command`` causes; none where it only repeats what is recorded.
 
-    Raises ``Refused``: ``wrong-stage``; from `basis`, ``agency-excluded``, ``request-withdrawn`` or ``consent-missing``; ``not-your-referral``;
-    ``claimed-instant-ahead``; ``legal-basis-missing``; ``rung-not-reached``.
+    Raises ``Refused``: ``wrong-stage``; from `basis`, ``agency-excluded``, ``request-withdrawn`` or
+    ``consent-missing``; ``not-your-referral``; ``claimed-instant-ahead``; ``legal-basis-missing``;
+    ``rung-not-reached``.
     """
     events = _caused(state, command)
     stage = state.stage
@@ -314,7 +324,7 @@ def _sent(state: Referral, command: Send) -> tuple[Event, ...]:
             pack_version=case.pack_version,
             subject_id=case.subject_id,
             sent_at=command.now,
-            instructions=command.instructions,
+            instructions=_plain(case.subject_id, command.instructions),
         ),
     )
 
@@ -341,17 +351,25 @@ def _acted(state: Referral, act: AgencyAct) -> tuple[Event, ...]:
             if state.stage is Stage.REJECTED and state.rejected == (ground, article):
                 return ()
             if ground not in WITHOUT_LEGAL_BASIS and not _LEGAL_BASIS.fullmatch(article):
-                raise Refused("legal-basis-missing", "this ground needs its article, with its number, in at most 80 characters")
-            event = ReferralRejected(ground=ground, legal_basis=article, at=at, late=late, reasons=act.reasons)
+                raise Refused(
+                    "legal-basis-missing", "this ground needs its article, with its number, in at most 80 characters"
+                )
+            event = ReferralRejected(
+                ground=ground, legal_basis=article, at=at, late=late, reasons=_plain(sent.subject_id, act.reasons)
+            )
         case Answer(done=done):
             if state.stage is Stage.ANSWERED and state.done is done:
                 return ()
-            event = ReferralAnswered(at=at, late=late, done=done, answer=act.answer)
+            event = ReferralAnswered(at=at, late=late, done=done, answer=_plain(sent.subject_id, act.answer))
         case _:
             assert_never(act)
     if state.stage is Stage.SENT:  # who acts on a referral has received it
         return (ReferralAcknowledged(at=at, late=act.now > sent.acknowledge_due), event)
     return (event,)
+
+
+def _plain(key_id: str, text: str) -> Plain | None:
+    return Plain(key_id, text) if text else None
 
 
 def evolve(state: Referral, event: Event) -> Referral:

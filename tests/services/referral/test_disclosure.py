@@ -115,15 +115,15 @@ _CONSENTS = st.builds(
 def test_dnh_5_dnh_6_nothing_is_disclosed_that_a_plain_reading_forbids(
     consents: list[Consent], excluded: frozenset[str], withdrawn: bool, agency: str
 ) -> None:
-    """Against an oracle written the other way round: for each value, the last word of its own subject on this addressee."""
+    """Against an oracle written the other way round: for each value, the last word of its own subject on this
+    addressee.
+    """
     case = case_file(*consents, excluded=excluded, withdrawn=withdrawn)
     last = {}
     for subject in (DEFENDER, LAWYER):
         words = [c for c in consents if c.subject_id == subject and c.agency == agency]
         last[subject] = max(words, key=lambda c: c.version, default=None)
-    allowed = (
-        agency not in excluded and not withdrawn and last[DEFENDER] is not None and not last[DEFENDER].withdrawn
-    )
+    allowed = agency not in excluded and not withdrawn and last[DEFENDER] is not None and not last[DEFENDER].withdrawn
     try:
         disclosed = basis(case, agency=agency).disclosed
     except Refused:

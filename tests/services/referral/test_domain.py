@@ -7,6 +7,7 @@ import pytest
 
 from amparo.referral.v1 import events_pb2
 from eventlog.codec import Codec
+from eventlog.decider import Plain
 from services.referral.agency import Agency, AgencyKind, AgencyRegistered, RegisterAgency, decide_agency, evolve_agency
 from services.referral.domain import (
     CLAIM_TOLERANCE,
@@ -35,6 +36,7 @@ from tests.scenario import scenario
 from tests.services.referral.invented import (
     ACKNOWLEDGE_DUE,
     ANSWER_DUE,
+    DEFENDER,
     MONDAY,
     POLICE,
     PROSECUTOR,
@@ -53,7 +55,9 @@ ANSWERED = ReferralAnswered(at=SOON, late=False, done=True)
 RECALLED = ReferralRecalled(ground="consent_withdrawn")
 
 
-def rejected(ground: RejectionGround = RejectionGround.REFUSED, legal_basis: str = "Ley 30714 G-39") -> ReferralRejected:
+def rejected(
+    ground: RejectionGround = RejectionGround.REFUSED, legal_basis: str = "Ley 30714 G-39"
+) -> ReferralRejected:
     return ReferralRejected(ground=ground, legal_basis=legal_basis, at=SOON, late=False)
 
 
@@ -217,6 +221,13 @@ def test_an_answer_is_repeated_quietly_and_may_change_from_not_done_to_done() ->
     given(SENT, ACKNOWLEDGED, not_done).when(Answer(agency=POLICE, now=SOON, done=True)).then(ANSWERED)
 
 
+def test_what_an_agency_writes_is_sealed_under_the_subjects_key() -> None:
+    """It speaks of the defender: it is read and destroyed with what the defender said."""
+    command = Answer(agency=POLICE, now=SOON, done=True, answer="Two patrols a day.")
+    given(SENT, ACKNOWLEDGED).when(command).then(replace(ANSWERED, answer=Plain(DEFENDER, "Two patrols a day.")))
+    assert "patrols" not in repr(command)
+
+
 def test_nothing_is_answered_after_a_rejection_or_recall() -> None:
     """The agency is told that the referral has ended."""
     for ended in (rejected(), RECALLED):
@@ -260,7 +271,9 @@ def test_no_silence_is_recorded_before_its_rung() -> None:
 
 
 registered = scenario(decide=decide_agency, evolve=evolve_agency, initial=Agency())
-REGISTER = RegisterAgency(agency=POLICE, kind=AgencyKind.POLICE, name="Región Policial", region="PE-UCA", superior="pnp")
+REGISTER = RegisterAgency(
+    agency=POLICE, kind=AgencyKind.POLICE, name="Región Policial", region="PE-UCA", superior="pnp"
+)
 REGISTERED = AgencyRegistered(
     agency=POLICE, kind=AgencyKind.POLICE, name="Región Policial", region="PE-UCA", superior="pnp"
 )

@@ -1,0 +1,121 @@
+"""Agencies: the offices that can be asked, and who commands them. What is here is public."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from sqlalchemy import Row, select
+
+from access.authorization import may
+from access.idempotency import ActHeader
+from access.problems import Problem, responses
+from eventlog.store import Actor
+from services.referral import handlers
+from services.referral.agency import AgencyKind, RegisterAgency
+from services.referral.api import forms
+from services.referral.api.forms import (
+    AgencyId,
+    Answer,
+    Body,
+    Cursor,
+    Limit,
+    OfficeName,
+    OptionalAgencyId,
+    Page,
+    ReceiptAnswer,
+    Region,
+)
+from services.referral.handlers import Parts
+from services.referral.projections import agencies
+
+router = APIRouter(prefix="/v1/agencies", tags=["agencies"])
+
+
+class RegistrationBody(Body):
+    """An office of an institution. Its id stands in every referral to it and never changes its meaning."""
+
+    agency: AgencyId = Field(description="Such as `pnp-ucayali`.")
+    kind: AgencyKind
+    name: OfficeName = Field(description="Of the office, never of a person.")
+    region: Region
+    superior: OptionalAgencyId = Field(
+        default="", description="The office that commands it. Whoever must not let it know, must not let either know."
+    )
+
+
+class AgencyAnswer(Answer):
+    """An agency."""
+
+    agency: str
+    kind: AgencyKind
+    name: str
+    region: str
+    superior: str | None
+    registered_at: datetime
+
+
+class RegistrationAnswer(ReceiptAnswer):
+    """The agency is registered."""
+
+    agency: str
+
+
+@router.post("", status_code=201, responses=responses("agency-known", "unknown-agency", writes=True))
+async def register_agency(
+    request: Request,
+    response: Response,
+    body: RegistrationBody,
+    act: ActHeader,
+    actor: Annotated[Actor, may("agency.register")],
+) -> RegistrationAnswer:
+    """Registers an agency. Registered alike before, it stays as it is."""
+    command = RegisterAgency(
+        agency=body.agency, kind=body.kind, name=body.name, region=body.region, superior=body.superior
+    )
+    parts: Parts = request.app.state.parts
+    receipt = await handlers.register_agency(command, actor=actor, act=act, parts=parts)
+    forms.tag(response, receipt.version)
+    return RegistrationAnswer.model_validate({"agency": body.agency, **forms.receipt_members(receipt)})
+
+
+@router.get("", responses=responses("invalid-cursor"))
+async def list_agencies(
+    request: Request,
+    actor: Annotated[Actor, may("agency.read")],
+    cursor: Cursor = None,
+    limit: Limit = forms.DEFAULT_PAGE,
+    kind: AgencyKind | None = None,
+    region: Region | None = None,
+) -> Page[AgencyAnswer]:
+    """All agencies, by id."""
+    found = select(agencies).order_by(agencies.c.agency).limit(limit + 1)
+    if (after := forms.place_in(cursor, "agency")) is not None:
+        found = found.where(agencies.c.agency > after)
+    if kind is not None:
+        found = found.where(agencies.c.kind == kind.value)
+    if region is not None:
+        found = found.where(agencies.c.region == region)
+    parts: Parts = request.app.state.parts
+    async with parts.engine.connect() as session:
+        rows = (await session.execute(found)).all()
+    following = forms.cursor_of("agency", rows[limit - 1].agency) if len(rows) > limit else None
+    return Page(items=[_answer(row) for row in rows[:limit]], next_cursor=following)
+
+
+@router.get("/{agency}", responses=responses())
+async def read_agency(
+    request: Request, response: Response, agency: AgencyId, actor: Annotated[Actor, may("agency.read")]
+) -> AgencyAnswer:
+    """One agency."""
+    parts: Parts = request.app.state.parts
+    async with parts.engine.connect() as session:
+        row = (await session.execute(select(agencies).where(agencies.c.agency == agency))).one_or_none()
+    if row is None:
+        raise Problem("not-found")
+    forms.tag(response, 1)  # an agency is registered once, and nothing changes it
+    return _answer(row)
+
+
+def _answer(row: Row[tuple[object, ...]]) -> AgencyAnswer:
+    return AgencyAnswer.model_validate({name: getattr(row, name) for name in AgencyAnswer.model_fields})

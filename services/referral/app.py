@@ -1,0 +1,76 @@
+"""Joins the parts of referrals: nothing else does."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from access.keyring import FileKeyring
+from access.vault import Vault
+from eventlog.consumer import Consumer
+from eventlog.store import EventStore, Ring
+from eventlog.transparency.note import NoteSigner
+from runtime import database, gaps, telemetry
+from runtime.clock import Clock, system_clock
+from runtime.service import Service
+from runtime.settings import Settings
+from services.referral.activities import TASK_QUEUE, activities
+from services.referral.api import agencies, inbox, referrals
+from services.referral.bell import Bell
+from services.referral.following import following
+from services.referral.handlers import CODEC, Parts
+
+NAME = "referral"
+CONSUMER = "case-files"
+
+
+def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
+    """The parts, from settings. Raises `SettingMissing`, ``UnsafeKeyFile``."""
+    engine = database.engine(settings.need("database"), name=NAME)
+    signer = NoteSigner.load(settings.need("receipt_key").read_text())
+    keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
+    vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
+    return Parts(
+        engine=engine,
+        store=EventStore(
+            source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging
+        ),
+        ring=Ring(engine),
+        bell=Bell(engine),
+        vault=Vault(vault_engine, keyring, clock=clock),
+        signer=signer,
+        clock=clock,
+    )
+
+
+def create_service(settings: Settings, *, clock: Clock = system_clock) -> Service:
+    """The process of agencies and referrals."""
+
+    def consumers(parts: Parts) -> Sequence[Consumer]:
+        registry = Consumer(
+            name=CONSUMER,
+            sources=(settings.source("intake"),),
+            kafka=settings.need("kafka"),
+            engine=parts.engine,
+            apply=following(parts),
+            clock=clock,
+            fetch=gaps.fetcher(settings),
+            tracing=telemetry.messaging,
+        )
+        return (registry,)
+
+    def loops(parts: Parts) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
+        return (("bell", parts.bell.listen),)
+
+    parts = create_parts(settings, clock=clock)
+    return Service(
+        settings=settings,
+        name=NAME,
+        parts=parts,
+        routers=(inbox.router, referrals.router, agencies.router),
+        store=parts.store,
+        consumers=consumers,
+        activities=activities,
+        task_queue=TASK_QUEUE,
+        loops=loops,
+        clock=clock,
+        title="Amparo: agencies and referrals",
+        summary="What agencies are asked, what they may read, and what they did in time",
+    )
