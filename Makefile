@@ -38,6 +38,7 @@ check: setup ## style, types, layers, contracts
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
+	@$(PY) -m proto.generate check
 
 bench: setup ## measure; writes docs/benchmarks.md
 	@$(PY) -m benchmarks
