@@ -4,6 +4,12 @@ import psycopg
 from kafka.errors import KafkaError
 from sqlalchemy import exc
 
+
+class TryAgain(Exception):
+    """Raised by a projection that cannot do its work now, through no fault of the record: it is handed over again until
+    it can, and never parked."""
+
+
 TRANSIENT: tuple[type[Exception], ...] = (
     exc.OperationalError,  # the connection, the server's resources, deadlocks, serialisation
     exc.InterfaceError,
@@ -12,6 +18,7 @@ TRANSIENT: tuple[type[Exception], ...] = (
     KafkaError,
     ConnectionError,
     TimeoutError,
+    TryAgain,
 )
 
 
