@@ -1,0 +1,427 @@
+"""Requests for protection: filing, reading, and everything that may follow a filing, in the procedure's order."""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+from pydantic import Field
+
+from access.authorization import may
+from access.idempotency import ActHeader
+from access.problems import responses
+from eventlog.receipts import Receipt
+from eventlog.store import ActKey, Actor
+from services.intake import domain, handlers, projections
+from services.intake.api import examples, forms
+from services.intake.api.bodies import (
+    ConsentBody,
+    ConsentWithdrawalBody,
+    DecisionBody,
+    EvidenceBody,
+    ExclusionBody,
+    FilingBody,
+    ReceiptChoice,
+    WithdrawalBody,
+)
+from services.intake.api.forms import Answer, AtVersion, Code, Cursor, Limit, Page, ReceiptAnswer, Uuid
+from services.intake.domain import AgencyId, SubjectId
+from services.intake.handlers import Filed, Parts, Seen
+from services.intake.projections import fold_request
+from services.intake.vocabulary import (
+    DataClass,
+    FiledBy,
+    IncidentKind,
+    PerpetratorKind,
+    SubjectKind,
+)
+
+router = APIRouter(prefix="/v1/requests", tags=["requests"])
+
+CaseIdPath = Annotated[Uuid, Path(description="The case's id, as the filing answered it.")]
+
+
+class SubjectAnswer(Answer):
+    """A subject. Texts are there only where they were unsealed; null where nothing was given."""
+
+    subject_id: str
+    kind: SubjectKind
+    linked: bool
+    name: str | None = None
+    contact: str | None = None
+    place: str | None = None
+    profile: str | None = Field(default=None, description="JSON text: `activities`, `factors`, `relation`.")
+
+
+class FilingAnswer(ReceiptAnswer):
+    """A filing is registered. Keep `case_id`: it is what everything else is asked by."""
+
+    case_id: str
+    subjects: list[SubjectAnswer]
+    full_receipt: dict[str, str] | None = Field(
+        default=None,
+        description="With `receipt: full`: field path → opener, base64. HMAC-SHA-256 of a text under its opener is the "
+        "commitment in the record, so whoever holds both can prove what was filed. Paths of later events of "
+        "the same act begin with their version.",
+    )
+
+
+class ActAnswer(ReceiptAnswer):
+    """An act on a request is recorded. A repetition gets the receipt of what it repeats."""
+
+    case_id: str
+
+
+class GroundAnswer(Answer):
+    """What an agency may learn of a subject, and why."""
+
+    agency: str
+    subject_id: str
+    consent_version: int
+    discloses: list[DataClass]
+    by_two: bool = Field(description="Whether two persons decided in place of the subject.")
+
+
+class EvidenceAnswer(Answer):
+    """A piece of evidence."""
+
+    evidence_id: str
+    digest: str
+    description: str | None = None
+
+
+class RequestRow(Answer):
+    """A request in a list: codes and ids only."""
+
+    case_id: str
+    recorded_at: datetime
+    version: int
+    stage: domain.Stage
+    filed_by: FiledBy
+    subjects: list[SubjectAnswer]
+    incident: IncidentKind
+    perpetrator: PerpetratorKind
+    repeated_perpetrator: bool
+    imminent: bool
+    region: str
+    causes: list[str]
+    project: str
+    territory: str
+    no_accompaniment: bool
+    language: str
+    pack: str
+    pack_version: str
+    excluded: list[str]
+    consents: list[GroundAnswer]
+    evidence: int = Field(description="How many pieces.")
+
+
+class RequestAnswer(Answer):
+    """A request as it stands."""
+
+    case_id: str
+    recorded_at: datetime
+    version: int
+    stage: domain.Stage
+    filed_by: FiledBy
+    subjects: list[SubjectAnswer]
+    incident: IncidentKind
+    perpetrator: PerpetratorKind
+    repeated_perpetrator: bool
+    imminent: bool
+    region: str
+    causes: list[str]
+    project: str
+    territory: str
+    no_accompaniment: bool
+    language: str
+    pack: str
+    pack_version: str
+    excluded: list[str]
+    consents: list[GroundAnswer]
+    evidence: list[EvidenceAnswer]
+    narrative: str | None = None
+    wanted: str | None = None
+    impediment: str | None = None
+    excluded_persons: str | None = None
+    unsealed: bool = Field(description="Whether texts are given in clear; that was recorded.")
+    destroyed: list[str] = Field(description="Subjects whose key was destroyed: nobody reads their texts any more.")
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=responses(
+        "own-motion-not-yours",
+        "impediment-missing",
+        "consent-not-the-subjects",
+        "first-subject-linked",
+        "agency-excluded",
+        "text-too-long",
+        writes=True,
+    ),
+)
+async def file_request(
+    request: Request,
+    response: Response,
+    body: Annotated[FilingBody, Body(openapi_examples=examples.FILING)],
+    act: ActHeader,
+    actor: Annotated[Actor, may("request.file")],
+) -> FilingAnswer:
+    """Files a request for protection. It is registered whatever is missing in it; nothing has to be proved.
+
+    The clocks count from `recorded_at`. Nobody is told by this but whom the consents name.
+    """
+    parts: Parts = request.app.state.parts
+    filed = await handlers.file_request(
+        lambda case_id, subject_ids: body.command(
+            case_id, subject_ids, pack=parts.pack, for_authority=actor.role == "coordinator"
+        ),
+        subjects=len(body.subjects),
+        prove=body.receipt is ReceiptChoice.FULL,
+        actor=actor,
+        act=act,
+        parts=parts,
+    )
+    forms.tag(response, filed.receipt.version)
+    return _filed(filed, body.receipt)
+
+
+@router.get("", responses=responses("invalid-cursor"))
+async def list_requests(
+    request: Request,
+    actor: Annotated[Actor, may("request.list")],
+    cursor: Cursor = None,
+    limit: Limit = forms.DEFAULT_PAGE,
+    stage: domain.Stage | None = None,
+    incident: IncidentKind | None = None,
+    region: Annotated[forms.Region | None, Query(description="ISO 3166-2.")] = None,
+    cause: Annotated[Code | None, Query(description="One structural cause.")] = None,
+    project: Code | None = None,
+    territory: Code | None = None,
+) -> Page[RequestRow]:
+    """Your unit's requests, newest first; for a coordinator, all. Filters show cases that belong together."""
+    parts: Parts = request.app.state.parts
+    chosen = {
+        "stage": stage,
+        "incident": incident,
+        "region": region,
+        "causes": cause,
+        "project": project,
+        "territory": territory,
+    }
+    async with parts.engine.connect() as session:
+        rows = await projections.page(
+            session,
+            projections.requests,
+            owned_by=None if handlers.sees_all(actor) else projections.owner(actor),
+            filters=[(name, str(value)) for name, value in chosen.items() if value is not None],
+            after=forms.after(cursor),
+            limit=limit + 1,
+        )
+    items = [RequestRow.model_validate(_without_owner(row._mapping)) for row in rows[:limit]]
+    return Page(items=items, next_cursor=forms.next_cursor(rows, limit=limit, id_name="case_id"))
+
+
+@router.get("/{case_id}", responses=responses())
+async def read_request(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    actor: Annotated[Actor, may("request.read")],
+    unseal: Annotated[bool, Query(description="Give the texts in clear. The vault records who read them.")] = False,
+) -> RequestAnswer:
+    """A request of your own unit as it stands; for a coordinator, any."""
+    seen = await handlers.see(
+        handlers.request_stream(case_id), unseal=unseal, actor=actor, parts=request.app.state.parts
+    )
+    forms.tag(response, seen.history.version)
+    return _answer(seen, unseal=unseal)
+
+
+_ACTING: dict[str, Any] = {"status_code": 201}
+
+
+@router.post("/{case_id}/consents", responses=responses("agency-excluded", "unknown-subject", writes=True), **_ACTING)
+async def give_consent(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    body: ConsentBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.consent")],
+) -> ActAnswer:
+    """A subject lets one agency learn of the case, having read who else will learn of it by law."""
+    return await _act(request, response, body.command(), case_id, at_version, act, actor)
+
+
+@router.post("/{case_id}/consents/{agency}/withdrawal", responses=responses("no-consent", writes=True), **_ACTING)
+async def withdraw_consent(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    agency: Code,
+    body: ConsentWithdrawalBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.consent")],
+) -> ActAnswer:
+    """The agency may learn no more; what it was sent is recalled."""
+    subject_id = SubjectId(body.subject_id) if body.subject_id else None
+    command = domain.WithdrawConsent(agency=AgencyId(agency), subject_id=subject_id)
+    return await _act(request, response, command, case_id, at_version, act, actor)
+
+
+@router.post("/{case_id}/exclusions", responses=responses(writes=True), **_ACTING)
+async def exclude_agency(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    body: ExclusionBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.exclude")],
+) -> ActAnswer:
+    """The agency must never learn of the case. This outranks every consent, and ends those for it."""
+    command = domain.ExcludeAgency(agency=AgencyId(body.agency))
+    return await _act(request, response, command, case_id, at_version, act, actor)
+
+
+@router.post(
+    "/{case_id}/disclosure-decisions",
+    responses=responses("two-persons-needed", "agency-excluded", "subject-has-decided", writes=True),
+    **_ACTING,
+)
+async def decide_disclosure(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    body: DecisionBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("referral.decide")],
+) -> ActAnswer:
+    """Two named persons let one agency learn of the case, where the subject cannot answer."""
+    return await _act(request, response, body.command(), case_id, at_version, act, actor)
+
+
+@router.post("/{case_id}/evidence", responses=responses("text-too-long", writes=True), **_ACTING)
+async def add_evidence(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    body: EvidenceBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.file")],
+) -> ActAnswer:
+    """Describes a piece of evidence. Nothing waits for it."""
+    return await _act(request, response, body.command(), case_id, at_version, act, actor)
+
+
+@router.post("/{case_id}/withdrawal", responses=responses(writes=True), **_ACTING)
+async def withdraw_request(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    body: WithdrawalBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.withdraw")],
+) -> ActAnswer:
+    """The subject no longer asks: nobody may learn anything more, and what was sent is recalled."""
+    return await _act(request, response, domain.Withdraw(reason=body.reason), case_id, at_version, act, actor)
+
+
+async def _act(
+    request: Request,
+    response: Response,
+    command: domain.Command,
+    case_id: str,
+    at_version: int | None,
+    act: ActKey,
+    actor: Actor,
+) -> ActAnswer:
+    receipt = await handlers.act_on_request(
+        command, case_id=case_id, at_version=at_version, actor=actor, act=act, parts=request.app.state.parts
+    )
+    forms.tag(response, receipt.version)
+    return ActAnswer.model_validate({"case_id": case_id, **ReceiptAnswer.members(receipt)})
+
+
+_AS_FILED = (
+    *("case_id", "filed_by", "incident", "perpetrator", "repeated_perpetrator", "imminent", "region", "causes"),
+    *("project", "territory", "no_accompaniment", "language", "pack", "pack_version"),
+)
+
+
+def _filed(filed: Filed, choice: ReceiptChoice) -> FilingAnswer:
+    openers = {
+        (path if version == 1 else f"{version}.{path}"): base64.b64encode(opener).decode()
+        for (version, path), opener in sorted(filed.openers.items())
+    }
+    members = {
+        **ReceiptAnswer.members(filed.receipt),
+        "receipt": _note(filed.receipt, choice),
+        "case_id": filed.receipt.stream.partition("/")[2],
+        "subjects": [
+            {"subject_id": subject_id, "kind": kind, "linked": linked} for subject_id, kind, linked in filed.subjects
+        ],
+        "full_receipt": openers if choice is ReceiptChoice.FULL else None,
+    }
+    return FilingAnswer.model_validate(members)
+
+
+def _note(receipt: Receipt, choice: ReceiptChoice) -> str | None:
+    match choice:
+        case ReceiptChoice.NONE:
+            return None
+        case (
+            ReceiptChoice.NEUTRAL
+        ):  # a code of the event's hash: whoever holds the log finds it, nobody else learns what it is
+            code = base64.b32encode(receipt.hashes[0][:10]).decode()
+            return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
+        case _:
+            return receipt.note
+
+
+def _without_owner(row: Any) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "owner"}
+
+
+def _answer(seen: Seen, *, unseal: bool) -> RequestAnswer:
+    first, state = seen.history.events[0], fold_request(seen.history)
+    filed, clear = first.event, seen.texts.clear
+    subjects = [
+        {
+            "subject_id": subject.subject_id,
+            "kind": subject.kind,
+            "linked": subject.linked,
+            **{name: clear.get((1, f"subjects.{n}.{name}")) for name in ("name", "contact", "place", "profile")},
+        }
+        for n, subject in enumerate(filed.subjects)
+    ]
+    evidence = [
+        {
+            "evidence_id": recorded.event.evidence_id,
+            "digest": recorded.event.digest.hex(),
+            "description": clear.get((recorded.version, "description")),
+        }
+        for recorded in seen.history.events
+        if projections.evidence_in([recorded])
+    ]
+    members = {
+        **{name: getattr(filed, name) for name in _AS_FILED},
+        **{name: clear.get((1, name)) for name in ("narrative", "wanted", "impediment", "excluded_persons")},
+        "recorded_at": first.recorded_at,
+        "version": seen.history.version,
+        "stage": state.stage,
+        "subjects": subjects,
+        "excluded": sorted(state.excluded),
+        "consents": projections.consents(state),
+        "evidence": evidence,
+        "unsealed": unseal,
+        "destroyed": seen.texts.destroyed,
+    }
+    return RequestAnswer.model_validate(members)

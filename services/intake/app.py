@@ -1,0 +1,56 @@
+"""Joins the registry's parts: nothing else does."""
+
+from access.keyring import FileKeyring
+from access.tokens import Verifier
+from access.vault import Vault
+from eventlog.store import EventStore, Ring
+from eventlog.transparency.note import NoteSigner
+from procedures import packs
+from runtime import database, telemetry
+from runtime.clock import Clock, system_clock
+from runtime.service import Service
+from runtime.settings import Settings
+from services.intake.activities import TASK_QUEUE, activities
+from services.intake.api import incidents, requests
+from services.intake.handlers import CODEC, Parts
+
+NAME = "intake"
+
+
+def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
+    """The registry's parts, from settings. Raises `SettingMissing`, ``PackError``, ``UnsafeKeyFile``."""
+    engine = database.engine(settings.need("database"), name=NAME)
+    signer = NoteSigner.load(settings.need("receipt_key").read_text())
+    keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
+    vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
+    pack = packs.load(settings.pack)
+    return Parts(
+        engine=engine,
+        vault_engine=vault_engine,
+        store=EventStore(
+            source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging
+        ),
+        ring=Ring(engine),
+        vault=Vault(vault_engine, keyring, clock=clock),
+        signer=signer,
+        clock=clock,
+        pack=(pack.id, pack.version),
+    )
+
+
+def create_service(settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None) -> Service:
+    """The registry's process. ``verifier``: whose tokens it takes, by default those of the issuer in the settings."""
+    parts = create_parts(settings, clock=clock)
+    return Service(
+        settings=settings,
+        name=NAME,
+        parts=parts,
+        routers=(requests.router, incidents.router),
+        store=parts.store,
+        activities=activities,
+        task_queue=TASK_QUEUE,
+        clock=clock,
+        verifier=verifier,
+        title="Amparo: the registry",
+        summary="Requests for protection and reports of incidents",
+    )
