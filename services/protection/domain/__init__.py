@@ -25,7 +25,15 @@ from services.protection.domain.commands import (
     OpenCase,
     Withdraw,
 )
-from services.protection.domain.events import CASE_EVENTS, EVENTS, MEASURE_EVENTS, MeasureFamily, RiskVariable, Rung
+from services.protection.domain.events import (
+    CASE_EVENTS,
+    EVENTS,
+    MEASURE_EVENTS,
+    ClockStarted,
+    MeasureFamily,
+    RiskVariable,
+    Rung,
+)
 
 __all__ = [
     "CASE_EVENTS",
@@ -36,6 +44,7 @@ __all__ = [
     "SOURCES",
     "AddMeasure",
     "Case",
+    "ClockStarted",
     "CloseCase",
     "Command",
     "EvaluateRisk",

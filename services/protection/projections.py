@@ -1,0 +1,246 @@
+"""Owns protection's read tables, written in the transaction of the act that changed them.
+
+They hold codes, instants and ids, never personal data. Cases and measures are what their streams fold to, so `rebuild`
+replays all; `measure_referrals` follows another source and is kept by `services.protection.inbound`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventlog.store import EventStore, Recorded
+from services.protection import domain
+from services.protection.domain import Case, measure
+from services.protection.domain.events import ClockStarted, ClockStopped, SilenceNoted
+from services.protection.domain.measure import Measure
+
+TABLES = MetaData()
+"""What is read and written here; the migration says the rest (not null, indexes, grants)."""
+
+cases = Table(
+    "cases",
+    TABLES,
+    Column("case_id", Text, primary_key=True),
+    Column("owner", Text),
+    Column("received_at", DateTime(timezone=True)),
+    Column("version", Integer),
+    Column("stage", Text),
+    Column("track", Text),
+    Column("region", Text),
+    Column("pack", Text),
+    Column("pack_version", Text),
+    Column("reported", Boolean),
+    Column("level", Text),
+    Column("evaluations", Integer),
+    Column("granted", Boolean),
+    Column("ground", Text),
+    Column("next_due", DateTime(timezone=True)),
+)
+"""Pages: the list of cases, a case."""
+
+clocks = Table(
+    "clocks",
+    TABLES,
+    Column("case_id", Text, primary_key=True),
+    Column("started_version", Integer, primary_key=True),
+    Column("clock", Text),
+    Column("duty", Text),
+    Column("kind", Text),
+    Column("started_at", DateTime(timezone=True)),
+    Column("due", DateTime(timezone=True)),
+    Column("stopped_at", DateTime(timezone=True)),
+    Column("late", Boolean),
+    Column("met", Boolean),
+    Column("noted", ARRAY(Integer)),
+)
+"""Page: a case. Each run of a clock, in the order in which they started."""
+
+measures = Table(
+    "measures",
+    TABLES,
+    Column("measure_id", Text, primary_key=True),
+    Column("case_id", Text),
+    Column("proposed_at", DateTime(timezone=True)),
+    Column("version", Integer),
+    Column("measure", Text),
+    Column("family", Text),
+    Column("implementer", Text),
+    Column("state", Text),
+    Column("urgent", Boolean),
+    Column("referral_id", Text),
+)
+"""Pages: a case's measures, a measure."""
+
+measure_referrals = Table(
+    "measure_referrals",
+    TABLES,
+    Column("referral_id", Text, primary_key=True),
+    Column("measure_id", Text),
+)
+"""Which measure a referral asks for; no page."""
+
+
+def owner(*, unit: str, client: str) -> str:
+    """To whom a case belongs: the unit that filed, or the client where it filed for none."""
+    return f"unit:{unit}" if unit else f"actor:{client}"
+
+
+async def case_changed(session: AsyncConnection, recorded: Sequence[Recorded], state: Case) -> None:
+    """A case's row and clocks after ``recorded``; ``state`` is folded up to and with them."""
+    assert state.opened is not None
+    case_id = state.opened.case_id
+    row = {
+        "case_id": case_id,
+        "owner": owner(unit=state.opened.filer_unit, client=state.opened.filer),
+        "received_at": state.opened.received_at,
+        "version": recorded[-1].version,
+        "stage": state.stage.value,
+        "track": state.opened.track,
+        "region": state.opened.region,
+        "pack": state.opened.pack,
+        "pack_version": state.opened.pack_version,
+        "reported": state.reported,
+        "level": state.evaluations[-1].level.value if state.evaluations else "",
+        "evaluations": len(state.evaluations),
+        "granted": state.resolution.granted if state.resolution else None,
+        "ground": state.ground,
+        "next_due": min((clock.due for clock in state.clocks), default=None),
+    }
+    await session.execute(insert(cases).values(row).on_conflict_do_update(index_elements=["case_id"], set_=row))
+    for each in recorded:
+        await _clock_changed(session, case_id, each)
+
+
+async def _clock_changed(session: AsyncConnection, case_id: str, recorded: Recorded) -> None:
+    match recorded.event:
+        case ClockStarted() as started:
+            row = {
+                "case_id": case_id,
+                "started_version": recorded.version,
+                "clock": started.clock,
+                "duty": started.duty,
+                "kind": started.kind,
+                "started_at": started.started_at,
+                "due": started.due,
+                "noted": [],
+            }
+            await session.execute(insert(clocks).values(row))
+        case ClockStopped(clock=name, stopped_at=at, late=late, met=met):
+            await session.execute(_running(case_id, name).values(stopped_at=at, late=late, met=met))
+        case SilenceNoted(clock=name, rung=rung):
+            await session.execute(_running(case_id, name).values(noted=func.array_append(clocks.c.noted, rung)))
+        case _:
+            pass
+
+
+def _running(case_id: str, name: str) -> Any:
+    return update(clocks).where(clocks.c.case_id == case_id, clocks.c.clock == name, clocks.c.stopped_at.is_(None))
+
+
+async def measure_changed(session: AsyncConnection, history: Sequence[Recorded], state: Measure) -> None:
+    """A measure's row after ``history``, its whole stream, which ``state`` is folded from."""
+    assert state.proposed is not None
+    row = {
+        "measure_id": state.proposed.measure_id,
+        "case_id": state.proposed.case_id,
+        "proposed_at": history[0].recorded_at,
+        "version": history[-1].version,
+        "measure": state.proposed.measure,
+        "family": state.proposed.family.value,
+        "implementer": state.proposed.implementer,
+        "state": state.state.value,
+        "urgent": state.proposed.urgent,
+        "referral_id": state.referrals[-1] if state.referrals else "",
+    }
+    statement = insert(measures).values(row)
+    await session.execute(statement.on_conflict_do_update(index_elements=["measure_id"], set_=row))
+
+
+async def remember_referral(session: AsyncConnection, *, referral_id: str, measure_id: str) -> None:
+    """Which measure a referral asks for; told twice, it is kept once."""
+    row = {"referral_id": referral_id, "measure_id": measure_id}
+    await session.execute(insert(measure_referrals).values(row).on_conflict_do_nothing())
+
+
+async def measure_asked_by(session: AsyncConnection, referral_id: str) -> str | None:
+    """The measure that a referral asks for, ``None`` where it asks for something else."""
+    found = select(measure_referrals.c.measure_id).where(measure_referrals.c.referral_id == referral_id)
+    return (await session.execute(found)).scalar_one_or_none()
+
+
+async def page(
+    session: AsyncConnection,
+    *,
+    owned_by: str | None,
+    filters: Mapping[str, str],
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Up to ``limit`` cases, newest first, behind ``after`` (received_at, case id). ``owned_by`` None: everybody's."""
+    query = select(cases).order_by(cases.c.received_at.desc(), cases.c.case_id.desc()).limit(limit)
+    if owned_by is not None:
+        query = query.where(cases.c.owner == owned_by)
+    for name, value in filters.items():
+        query = query.where(cases.c[name] == value)
+    if after is not None:
+        query = query.where(tuple_(cases.c.received_at, cases.c.case_id) < after)
+    return (await session.execute(query)).all()
+
+
+async def one_case(session: AsyncConnection, case_id: str) -> Row[Any] | None:
+    """A case's row."""
+    return (await session.execute(select(cases).where(cases.c.case_id == case_id))).one_or_none()
+
+
+async def clocks_of(session: AsyncConnection, case_id: str) -> Sequence[Row[Any]]:
+    """A case's clocks, in the order in which they started."""
+    query = select(clocks).where(clocks.c.case_id == case_id).order_by(clocks.c.started_version)
+    return (await session.execute(query)).all()
+
+
+async def measures_of(session: AsyncConnection, case_id: str) -> Sequence[Row[Any]]:
+    """A case's measures, in the order in which they were proposed."""
+    query = select(measures).where(measures.c.case_id == case_id)
+    return (await session.execute(query.order_by(measures.c.proposed_at, measures.c.measure_id))).all()
+
+
+async def one_measure(session: AsyncConnection, measure_id: str) -> Row[Any] | None:
+    """A measure's row, with its case's ``owner``."""
+    query = select(measures, cases.c.owner).join(cases, cases.c.case_id == measures.c.case_id)
+    return (await session.execute(query.where(measures.c.measure_id == measure_id))).one_or_none()
+
+
+async def rebuild(session: AsyncConnection, store: EventStore) -> int:
+    """Makes cases, clocks and measures anew from the streams, in the caller's transaction. Gives the number of
+    streams."""
+    for table in (cases, clocks, measures):
+        await session.execute(delete(table))
+    streams = (await session.execute(text("SELECT stream FROM events WHERE version = 1 ORDER BY pos"))).scalars().all()
+    for stream in streams:
+        history = await store.load(session, stream)
+        events = tuple(recorded.event for recorded in history.events)
+        if stream.startswith("case/"):
+            await case_changed(session, history.events, domain.fold(events))
+        else:
+            await measure_changed(session, history.events, measure.fold(events))
+    return len(streams)
