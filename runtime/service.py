@@ -261,8 +261,7 @@ def main(
         settings = Settings()
     except ValidationError as wrong:
         # Only names and reasons: the values themselves may be passwords.
-        places = (f"AMPARO_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in wrong.errors())
-        sys.exit(_complain(name, "; ".join(places)))
+        sys.exit(_complain(name, "; ".join(_setting(error["loc"]) + error["msg"] for error in wrong.errors())))
     try:
         command(settings)
     except SettingMissing as missing:
@@ -277,6 +276,10 @@ def _serve(build: Callable[[Settings], Service], name: str, settings: Settings) 
 def _migrate(package: str, settings: Settings) -> None:
     applied = database.migrate(package, settings.need("owner_database"))
     _log.info("migrated", package=package, count=len(applied), revision=applied[-1] if applied else None)
+
+
+def _setting(place: tuple[int | str, ...]) -> str:
+    return f"AMPARO_{'_'.join(map(str, place)).upper()}: " if place else ""
 
 
 def _complain(name: str, what: str) -> int:

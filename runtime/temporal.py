@@ -8,7 +8,6 @@ activities never does.
 import logging
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -56,7 +55,10 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
 
 
 class Serving:
-    """One process's worker, to be kept by `runtime.supervision`: ``run`` connects anew each time."""
+    """One process's worker, to be kept by `runtime.supervision`: ``run`` connects anew each time.
+
+    Activities are coroutine functions.
+    """
 
     def __init__(
         self,
@@ -79,25 +81,23 @@ class Serving:
     async def run(self) -> None:
         """Connect and serve until cancelled; then what runs has two seconds to end."""
         client = await connect(self._settings)
-        with ThreadPoolExecutor(4, thread_name_prefix="activity") as threads:
-            self._worker = Worker(
-                client,
-                task_queue=self._task_queue,
-                activities=list(self._activities),
-                workflows=list(self._workflows),
-                activity_executor=threads,
-                workflow_runner=SandboxedWorkflowRunner(
-                    restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-                ),
-                interceptors=[_Discretion()],
-                max_cached_workflows=CACHED_WORKFLOWS,
-                max_concurrent_activities=AT_ONCE,
-                graceful_shutdown_timeout=DRAIN,
-            )
-            try:
-                await self._worker.run()
-            finally:
-                self._worker = None
+        self._worker = Worker(
+            client,
+            task_queue=self._task_queue,
+            activities=list(self._activities),
+            workflows=list(self._workflows),
+            workflow_runner=SandboxedWorkflowRunner(
+                restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+            ),
+            interceptors=[_Discretion()],
+            max_cached_workflows=CACHED_WORKFLOWS,
+            max_concurrent_activities=AT_ONCE,
+            graceful_shutdown_timeout=DRAIN,
+        )
+        try:
+            await self._worker.run()
+        finally:
+            self._worker = None
 
 
 class _Discretion(Interceptor):
