@@ -9,7 +9,7 @@ from access.problems import MEDIA_TYPE, PROBLEMS, TYPE_PREFIX
 
 
 def assert_problem(response: httpx.Response, code: str) -> dict[str, Any]:
-    """``response`` is the problem ``code``, with its fixed title, a random instance and nothing undeclared; the document."""
+    """``response`` is the problem ``code``, with fixed title, random instance and nothing undeclared; the document."""
     document: dict[str, Any] = response.json()
     status, title = PROBLEMS[code]
     assert response.status_code == status, document

@@ -284,7 +284,7 @@ async def test_a_token_source_keeps_its_token_until_shortly_before_it_ends(
 
 
 async def test_a_refused_token_is_replaced_once(transport: httpx.ASGITransport, folder: Path, clock: SetClock) -> None:
-    """After a rotation that ended a key, a client goes on by itself; a service that refuses all is asked twice, not more."""
+    """After a rotation that ended a key a client goes on by itself; a service that refuses all is asked only twice."""
     source = TokenSource(
         client_id="ngo", key=key_of(folder, "ngo"), token_endpoint=ENDPOINT, clock=clock, transport=transport
     )

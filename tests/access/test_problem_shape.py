@@ -1,0 +1,148 @@
+"""What a client is told when something is refused: one shape, and nothing of what it sent."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from access.problems import MEDIA_TYPE, PROBLEMS, Problem, responses
+from tests.access.problems_asserts import assert_problem
+from tests.access.service import CANARY, Signer, client_of, service
+
+KEYED = {"Idempotency-Key": "k-1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("refused", "wrong-stage"), ("moved", "conflict"), ("lost", "unavailable"), ("data", "invalid-request")],
+)
+async def test_each_kind_of_failure_has_its_problem(filer: httpx.AsyncClient, kind: str, code: str) -> None:
+    """A rule, a lost race, a lost database, a value that no database takes."""
+    response = await filer.get(f"/v1/failures/{kind}")
+    assert_problem(response, code)
+    assert CANARY not in response.text
+
+
+async def test_what_nobody_foresaw_tells_nothing_and_is_logged_without_its_text(
+    filer: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The text of an exception may quote what somebody filed; its type and place are enough to mend it."""
+    with structlog.testing.capture_logs() as logged:
+        response = await filer.get("/v1/failures/unforeseen")
+    document = assert_problem(response, "internal")
+    (line,) = [entry for entry in logged if entry["event"] == "problem"]
+    assert line["instance"] == document["instance"]
+    assert line["log_level"] == "error"
+    assert line["where"].startswith("builtins.RuntimeError at ")
+    assert "service.py" in line["where"]
+    shown = capsys.readouterr()
+    assert CANARY not in response.text + json.dumps(logged) + shown.out + shown.err
+
+
+async def test_a_code_that_the_table_lacks_is_still_a_refusal_by_its_code(filer: httpx.AsyncClient) -> None:
+    """A new rule must not become a fault of ours before its line is written."""
+    response = await filer.get("/v1/failures/new-rule")
+    assert response.status_code == 409
+    assert response.json()["type"] == "urn:amparo:problem:a-rule-of-tomorrow"
+    assert CANARY not in response.text
+
+
+async def test_routes_and_methods_that_are_not_there(http: httpx.AsyncClient) -> None:
+    """The framework's own refusals have the same shape."""
+    assert_problem(await http.get("/v1/nothing"), "not-found")
+    response = await http.put("/v1/things/1")
+    assert_problem(response, "method-not-allowed")
+    assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, [("#/people", "missing")]),
+        ({"people": [{}]}, [("#/people/0/name", "missing")]),
+        ({"people": [{"name": CANARY * 9}]}, [("#/people/0/name", "string_too_long")]),
+        ({"people": [{"name": 7}]}, [("#/people/0/name", "string_type")]),
+        ({"people": [], CANARY: 1}, [("#", "extra_forbidden")]),
+        ({"people": [], "notes": {CANARY: CANARY}}, [("#/notes", "int_parsing")]),
+        ([CANARY], [("#", "model_attributes_type")]),
+        (CANARY, [("#", "model_attributes_type")]),
+    ],
+)
+async def test_a_body_that_is_wrong_is_told_where_and_how(
+    filer: httpx.AsyncClient, body: Any, expected: list[tuple[str, str]]
+) -> None:
+    """By documented names and fixed reasons: a member's name that the client made up is not repeated either."""
+    response = await filer.post("/v1/things/1", json=body, headers=KEYED)
+    errors = assert_problem(response, "invalid-request")["errors"]
+    assert [(error["pointer"], error["reason"]) for error in errors] == expected
+    assert CANARY not in response.text
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    body=st.recursive(
+        st.none() | st.integers() | st.just(CANARY),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["people", "name", "notes", CANARY]), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+async def test_no_body_whatever_is_repeated_in_its_refusal(signer: Signer, body: Any) -> None:
+    """Nothing that was sent comes back, wherever in the body it stood."""
+    async with client_of(service(signer)) as client:
+        headers = {**KEYED, "Authorization": f"Bearer {signer.token()}"}
+        response = await client.post("/v1/things/1", json=body, headers=headers)
+    assert response.status_code in (200, 422)
+    assert CANARY not in response.text
+
+
+async def test_a_parameter_that_is_wrong_is_named(http: httpx.AsyncClient, signer: Signer) -> None:
+    """By its name; its value is not repeated."""
+    headers = {"Authorization": f"Bearer {signer.token(amparo_role='observer')}"}
+    response = await http.get("/v1/things", params={"limit": CANARY}, headers=headers)
+    (error,) = assert_problem(response, "invalid-request")["errors"]
+    assert error == {"parameter": "limit", "reason": "int_parsing"}
+    assert CANARY not in response.text
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"people": [}', b"\xff\xfe", b'{"people": ' + b"[" * 30_000, b"nul"])
+async def test_what_is_no_json_cannot_be_read(filer: httpx.AsyncClient, content: bytes) -> None:
+    """Cut off, of no alphabet, or nested without end."""
+    response = await filer.post("/v1/things/1", content=content, headers={**KEYED, "Content-Type": "application/json"})
+    assert_problem(response, "malformed-request")
+
+
+async def test_many_errors_give_a_short_answer(filer: httpx.AsyncClient) -> None:
+    """A long body cannot buy a longer answer."""
+    response = await filer.post("/v1/things/1", json={"people": [{}] * 5000}, headers=KEYED)
+    assert len(assert_problem(response, "invalid-request")["errors"]) == 20
+
+
+async def test_two_refusals_never_share_an_instance(http: httpx.AsyncClient) -> None:
+    """So that what a client reports is found in the log, and says nothing else."""
+    found = {(await http.get("/v1/nothing")).json()["instance"] for _ in range(5)}
+    assert len(found) == 5
+
+
+def test_a_problem_of_an_unknown_code_cannot_be_made() -> None:
+    """The table is the only source of codes here."""
+    with pytest.raises(KeyError):
+        Problem("no-such-code")
+    with pytest.raises(KeyError):
+        responses("no-such-code")
+
+
+def test_documentation_lists_codes_by_status() -> None:
+    """A reader of the API sees every code that a route can give, each with its title."""
+    documented = responses("wrong-stage", "text-too-long", writes=True)
+    assert {401, 403, 404, 409, 412, 413, 415, 422, 500, 503} <= set(documented)
+    assert list(documented[422]["content"]) == [MEDIA_TYPE]
+    for code in ("invalid-request", "idempotency-key-reused", "text-too-long"):
+        assert f"`{code}`: {PROBLEMS[code][1]}" in documented[422]["description"]
+    assert "idempotency" not in str(responses())
