@@ -1,0 +1,105 @@
+"""Who may do what to whose request: each act, by each role, to an own case and to another unit's.
+
+The table is written by hand from the mechanism's rules, apart from the code that decides.
+"""
+
+from access.authorization import Role
+from tests.services.intake.conftest import Enter, Registry
+from tests.services.intake.invented import consent, decision, filed, filing, post, report
+
+MINE, ALL = "mine", "all"
+FILERS = {Role.FILER: MINE, Role.DEFENDER: MINE}
+STAFF = {Role.COORDINATOR: ALL, Role.EVALUATOR: ALL}
+COORDINATOR = {Role.COORDINATOR: ALL}
+
+BODIES = {
+    "consents": consent("agency-scopes"),
+    "consents/police-test/withdrawal": {},
+    "exclusions": {"agency": "mayor-scopes"},
+    "disclosure-decisions": decision("agency-decided"),
+    "evidence": {"description": "A shell."},
+    "withdrawal": {},
+}
+REQUEST_ACTS: dict[str, dict[Role, str]] = {
+    "consents": {**FILERS, **COORDINATOR},
+    "consents/police-test/withdrawal": {**FILERS, **COORDINATOR},
+    "exclusions": {**FILERS, **COORDINATOR},
+    "disclosure-decisions": STAFF,
+    "evidence": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},  # which may file
+    "withdrawal": {**FILERS, **COORDINATOR},
+}
+READING = {**FILERS, **STAFF}
+LISTING = {**FILERS, **COORDINATOR}
+FILING = {Role.FILER, Role.DEFENDER, Role.COORDINATOR, Role.OMBUDSMAN}
+
+
+def expected(allowed: dict[Role, str], role: Role, *, own: bool, done: int) -> int:
+    """The status: ``done`` where the role may, the same as for nothing at all where the case is another's."""
+    if role not in allowed:
+        return 403
+    return done if own or allowed[role] == ALL else 404
+
+
+async def test_each_role_acts_on_what_is_its_to_act_on(enter: Enter, registry: Registry) -> None:
+    """A police unit, an auditor, a machine: none of them touches a request."""
+    for role in Role:
+        for own in (True, False):
+            actor = enter(role.value, unit="unit-scopes")
+            filer = enter("filer", unit="unit-scopes" if own else "unit-elsewhere")
+            for act, allowed in REQUEST_ACTS.items():
+                case_id = (await filed(filer, consents=[consent()]))["case_id"]
+                before = await registry.stored()
+                status = (await post(actor, f"/v1/requests/{case_id}/{act}", BODIES[act])).status_code
+                assert status == expected(allowed, role, own=own, done=201), (role, own, act)
+                assert (await registry.stored() == before) == (status != 201)
+
+
+async def test_each_role_reads_what_is_its_to_read(enter: Enter) -> None:
+    """Reading, unsealing and listing follow one rule."""
+    for role in Role:
+        for own in (True, False):
+            actor = enter(role.value, unit="unit-reads")
+            filer = enter("filer", unit="unit-reads" if own else "unit-reads-not")
+            case_id = (await filed(filer))["case_id"]
+            incident_id = (await post(filer, "/v1/incidents", report())).json()["incident_id"]
+            for path in (f"/v1/requests/{case_id}", f"/v1/incidents/{incident_id}"):
+                wanted = expected(READING, role, own=own, done=200)
+                assert (await actor.get(path)).status_code == wanted, (role, own, path)
+                assert (await actor.get(path, params={"unseal": "true"})).status_code == wanted, (role, own, path)
+            for path, found, allowed in (
+                ("/v1/requests", case_id, LISTING),
+                ("/v1/incidents", incident_id, READING),
+            ):
+                answer = await actor.get(path, params={"limit": 200})
+                assert answer.status_code == (200 if role in allowed else 403), (role, path)
+                if role in allowed:
+                    assert (found in answer.text) == (own or allowed[role] == ALL), (role, own, path)
+
+
+async def test_who_may_file(enter: Enter, registry: Registry) -> None:
+    """Also the Ombudsman; no agency that a case may be about."""
+    for role in Role:
+        actor = enter(role.value, unit="unit-files")
+        for path, body in (("/v1/requests", filing()), ("/v1/incidents", report())):
+            before = await registry.stored()
+            status = (await post(actor, path, body)).status_code
+            assert status == (201 if role in FILING else 403), (role, path)
+            assert (await registry.stored() == before) == (status == 403)
+
+
+async def test_who_judges_an_incident(enter: Enter) -> None:
+    """The mechanism's own staff."""
+    for role in Role:
+        incident_id = (await post(enter(unit="unit-judged"), "/v1/incidents", report())).json()["incident_id"]
+        actor = enter(role.value, unit="unit-judged")
+        answer = await post(actor, f"/v1/incidents/{incident_id}/verification", {"verification": "corroborated"})
+        assert answer.status_code == (201 if role in STAFF else 403), role
+
+
+async def test_a_person_who_acts_for_no_unit_sees_only_their_own(enter: Enter) -> None:
+    """Two defenders without an organisation are strangers to each other."""
+    one, other = enter("defender", unit="", sub="person-1"), enter("defender", unit="", sub="person-2")
+    case_id = (await filed(one))["case_id"]
+    assert (await one.get(f"/v1/requests/{case_id}")).status_code == 200
+    assert (await other.get(f"/v1/requests/{case_id}")).status_code == 404
+    assert (await other.get("/v1/requests")).json()["items"] == []
