@@ -1,5 +1,6 @@
 """Joins the timeline's parts: one consumer of all sources, the routes, and what wakes those who wait."""
 
+from access.tokens import Verifier
 from eventlog.consumer import Consumer
 from runtime import database, gaps, telemetry
 from runtime.clock import Clock, system_clock
@@ -13,6 +14,7 @@ from services.timeline.wake import Wake
 
 NAME = "timeline"
 SOURCES = ("intake", "protection", "referral")
+ROUTERS = (cases.router, response_times.router, stream.router, positions.router)
 
 
 def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
@@ -23,8 +25,8 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     return Parts(engine=engine, clock=clock, wake=Wake(engine), heads=heads, sources=tuple(topics))
 
 
-def create_service(settings: Settings, *, clock: Clock = system_clock) -> Service:
-    """The timeline's process."""
+def create_service(settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None) -> Service:
+    """The timeline's process. ``verifier`` is by default that of the settings' issuer."""
 
     def consumers(parts: Parts) -> tuple[Consumer, ...]:
         consumer = Consumer(
@@ -43,10 +45,11 @@ def create_service(settings: Settings, *, clock: Clock = system_clock) -> Servic
         settings=settings,
         name=NAME,
         parts=create_parts(settings, clock=clock),
-        routers=(cases.router, response_times.router, stream.router, positions.router),
+        routers=ROUTERS,
         consumers=consumers,
-        loops=lambda parts: (("wake", parts.wake.run),),
+        loops=lambda parts: (("wake", parts.wake.run), ("heads", parts.heads.run)),
         clock=clock,
+        verifier=verifier,
         title="Amparo: the timeline",
         summary="What happened in each case, and how fast each agency answers",
     )

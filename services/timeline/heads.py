@@ -40,9 +40,12 @@ class Heads:
             raise
         return -1 if tail.record is None else int(tail.record.index)
 
-    def close(self) -> None:
-        """Ends its thread and connection; nobody waits."""
-        self._lane.leave(self._close)
+    async def run(self) -> None:
+        """Does nothing until the process ends; then the thread and its connection end too."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._lane.leave(self._close)
 
     def _close(self) -> None:
         consumer, self._consumer = self._consumer, None

@@ -34,7 +34,7 @@ def of_referral(actor: Actor) -> ColumnElement[bool]:
 
     An agency's own stay in, even when the filer excluded it afterwards: it was asked, and a silence is not undone.
     """
-    own = and_(referrals.c.agency == actor.unit, bool(actor.unit))
+    own = referrals.c.agency == actor.unit if actor.unit else false()
     return or_(own, _not_kept_from(actor)) if actor.role in SEES_EVERY_AGENCY else own
 
 
@@ -46,4 +46,4 @@ def _not_kept_from(actor: Actor) -> ColumnElement[bool]:
 
 def of_answers(actor: Actor) -> ColumnElement[bool]:
     """Over `projections.entries`: the records of referrals to the actor's own agency."""
-    return and_(entries.c.agency == actor.unit, entries.c.referral_id != "", bool(actor.unit))
+    return and_(entries.c.agency == actor.unit, entries.c.referral_id != "") if actor.unit else false()

@@ -23,9 +23,8 @@ class Wake:
     async def run(self) -> None:
         """Listens until cancelled. Raises ``psycopg.OperationalError`` when the database is lost."""
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        async with await psycopg.AsyncConnection.connect(
-            url, autocommit=True, application_name="timeline"
-        ) as listening:
+        connecting = psycopg.AsyncConnection.connect(url, autocommit=True, application_name="timeline")
+        async with await connecting as listening:
             await listening.execute(f"LISTEN {CHANNEL}")
             self.ring()  # what came before it listened
             async for _ in listening.notifies():

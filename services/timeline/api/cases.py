@@ -120,7 +120,7 @@ async def read_timeline(
     after: Annotated[Cursor, Query(alias="cursor")] = None,
     limit: Limit = USUAL_PAGE,
 ) -> Timeline:
-    """What happened in a case, by whom, how long after it was asked and against which limit; each line with its record."""
+    """What happened in a case, by whom, how long after it was asked, against which limit; each line with its record."""
     visible = and_(cases.c.case_id == case_id, visibility.of_case(actor))
     stale = await is_stale(at_least, engine=parts.engine, wake=parts.wake, visible=visible)
     order = (entries.c.recorded_at, entries.c.source, entries.c.index)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Select, and_, func, or_, select, true
+from sqlalchemy import Select, and_, or_, select, true
 
 from services.timeline.projections import cases, clocks, entries, referrals
 from services.timeline.reading import CLOCK_STOPPED, FILING, SENDING
@@ -84,7 +84,8 @@ def _run_stopped_by_entry() -> Select[Any]:
     same_act = and_(entries.c.clock == "", clocks.c.met, clocks.c.stopped_recorded_at == entries.c.recorded_at)
     itself = and_(entries.c.kind == CLOCK_STOPPED, clocks.c.stopped_index == entries.c.index)
     here = and_(clocks.c.source == entries.c.source, clocks.c.stream == entries.c.stream, or_(same_act, itself))
-    return select(clocks).where(here).order_by(func.coalesce(clocks.c.due, "infinity"), clocks.c.clock).limit(1)
+    found = select(clocks).where(here).order_by(clocks.c.due.nulls_last(), clocks.c.clock).limit(1)
+    return found.correlate(entries)
 
 
 def entry(row: Any) -> Entry:

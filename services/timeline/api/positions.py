@@ -49,24 +49,18 @@ async def read_positions(parts: PartsOf, actor: Annotated[Actor, may("records.re
     somebody files.
     """
     async with parts.engine.connect() as session:
-        taken = {row.source: row for row in (await session.execute(_TAKEN, {"consumer": CONSUMER})).all()}
+        found = (await session.execute(_TAKEN, {"consumer": CONSUMER})).all()
         size = int((await session.execute(select(log.size.c.size))).scalar_one())
+    taken: dict[str, tuple[int, datetime | None]] = {source: (index, at) for source, index, at in found}
     heads = await parts.heads.read()
     return Positions(
         as_of=parts.clock(),
         log_size=size,
-        items=[
-            _position(
-                source,
-                last=taken[source].index if source in taken else -1,
-                at=taken[source].recorded_at if source in taken else None,
-                head=heads.get(source),
-            )
-            for source in parts.sources
-        ],
+        items=[_position(source, taken.get(source, (-1, None)), heads.get(source)) for source in parts.sources],
     )
 
 
-def _position(source: str, *, last: int, at: datetime | None, head: int | None) -> Position:
+def _position(source: str, taken: tuple[int, datetime | None], head: int | None) -> Position:
+    last, at = taken
     lag = None if head is None else max(0, head - last)
     return Position(source=source, last_index=last, last_recorded_at=at, head_index=head, lag=lag)

@@ -249,7 +249,7 @@ def _milestone(row: Any, act: str) -> Milestone | None:
 
 @lru_cache(maxsize=1024)
 def _kinds(pack: str, version: str, purpose: str) -> tuple[str, str]:
-    """Of which kind the limits of the first act and of the answer are; empty where this version does not know the pack."""
+    """The kinds of the limits of the first act and of the answer; empty where this version does not know the pack."""
     try:
         rules = packs.load(pack, version=version).purpose(purpose)
     except (packs.PackError, KeyError):
