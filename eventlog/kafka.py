@@ -26,9 +26,9 @@ CONNECT_MS = 5_000
 REQUEST_MS = 10_000
 DELIVERY_MS = 30_000
 """After this long without an acknowledgement the relay asks the topic where it stands and begins anew."""
-BATCH_BYTES = 262_144
-"""Of one request to the broker. kafka-python spends its time per batch, so the default of 16 KiB costs more than half
-of the rate."""
+BATCH_BYTES = 900_000
+"""Of one request to the broker, below its limit of 1 MiB. kafka-python spends its time per request, and wakes its sender
+for every record once one request is full: the default of 16 KiB costs half of the rate."""
 FETCH_WAIT_MS = 500
 POLL_MS = 250
 POLL_RECORDS = 500
@@ -82,18 +82,18 @@ class Lane:
         self._thread.shutdown(wait=False)
 
 
-def headers_of(source: str, event: record_pb2.Event) -> dict[str, bytes]:
+def headers_of(source: str, event: record_pb2.Event) -> list[tuple[str, bytes]]:
     """CloudEvents 1.0 attributes in Kafka's binary form: a copy for routers, no part of what is hashed."""
     at = event.occurred_at
     time = datetime.fromtimestamp(at.seconds, UTC).replace(microsecond=at.nanos // 1000)
-    return {
-        "ce_specversion": b"1.0",
-        "ce_id": event.id.hex().encode(),
-        "ce_source": source.encode(),
-        "ce_type": event.type.encode(),
-        "ce_time": time.isoformat().encode(),
-        "ce_subject": event.stream.encode(),
-    }
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.hex().encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_time", time.isoformat().encode()),
+        ("ce_subject", event.stream.encode()),
+    ]
 
 
 def record_in(source: str, value: bytes) -> record_pb2.Record | None:
@@ -113,6 +113,7 @@ def open_producer(bootstrap: str) -> KafkaProducer:
         enable_idempotence=True,
         acks="all",
         batch_size=BATCH_BYTES,
+        metrics_enabled=False,
         allow_auto_create_topics=False,
         bootstrap_timeout_ms=CONNECT_MS,
         max_block_ms=CONNECT_MS,

@@ -84,7 +84,11 @@ def sign_receipt(
 def check_receipt(note: str, *, verifier: NoteVerifier) -> Mapping[int, bytes]:
     """The hashes by version that a receipt's note proves. Raises `BadNote`."""
     text, _ = open_note(note, [verifier])
-    header, _source, _stream, _at, *events = text.splitlines()
-    if header != HEADER or not events:
+    header, *lines = text[:-1].split("\n")
+    if header != HEADER or len(lines) < 4:
         raise BadNote("not a receipt")
-    return {int(version): base64.b64decode(encoded) for version, encoded in (line.split(" ") for line in events)}
+    try:
+        proven = [line.split(" ") for line in lines[3:]]  # after source, stream and instant
+        return {int(version): base64.b64decode(encoded, validate=True) for version, encoded in proven}
+    except ValueError:
+        raise BadNote("not a receipt") from None

@@ -34,8 +34,8 @@ from eventlog.kafka import (
 from eventlog.tracing import Tracing, as_kafka_headers
 
 BATCH_RECORDS = 500
-WINDOW_BATCHES = 8
-"""Batches on their way at once. The producer itself has no bound."""
+WINDOW_BATCHES = 3
+"""Batches on their way at once: the producer itself has no bound, and slows down where it holds more than a request."""
 FRESH_RECORDS = 10_000
 """Stamped records that are kept in memory for publishing; what is more is read from the table again."""
 IDLE_CHECK_S = 5.0
@@ -246,7 +246,7 @@ class _Publishing:
         sent = []
         for framed in batch:
             event = record_pb2.Event.FromString(framed.event)
-            headers = list(headers_of(source, event).items())
+            headers = headers_of(source, event)
             with sending(topic, framed.headers) as traced:
                 headers += as_kafka_headers(traced)
                 sent.append(send(topic, framed.record, event.stream.encode(), headers, 0))

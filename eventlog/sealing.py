@@ -24,6 +24,7 @@ FORMAT = b"\x01"
 OPENER_BYTES = 32
 NONCE_BYTES = 12
 COMMITMENT_BYTES = 32
+TAG_BYTES = 16
 SIZE_CLASSES = (64, 256, 1024, 4096, 16_384, 49_152)
 """Padded lengths in bytes, opener and length included. What is longer than the last is a document, not a field."""
 
@@ -56,6 +57,8 @@ def unseal(field: Sealed, *, secret: bytes) -> tuple[str, bytes]:
         raise WrongKey("unknown format of a sealed field")
     key, commitment = _derive(secret, bound)
     header, nonce_end = 1 + COMMITMENT_BYTES, 1 + COMMITMENT_BYTES + NONCE_BYTES
+    if len(sealed) < nonce_end + TAG_BYTES + SIZE_CLASSES[0]:
+        raise WrongKey("the sealed field was cut short")
     if not hmac.compare_digest(sealed[1:header], commitment):
         raise WrongKey("sealed under another key, event or path")
     try:

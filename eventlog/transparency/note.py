@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ED25519 = b"\x01"
 _DASH = "— "
+MOST_SIGNATURES = 100
+_CONTROLS = frozenset(map(chr, range(32))) - {"\n"}
 
 
 class BadNote(ValueError):
@@ -40,14 +42,10 @@ class NoteVerifier:
         """Reads ``name+hex(key id)+base64(type ‖ public key)``. Raises `BadNote`."""
         try:
             name, key_id, key = text.strip().split("+", 2)
-            decoded = base64.b64decode(key, validate=True)
+            decoded, claimed = base64.b64decode(key, validate=True), bytes.fromhex(key_id)
         except (ValueError, binascii.Error):
             raise BadNote("not a verifier key") from None
-        if (
-            decoded[:1] != ED25519
-            or len(decoded) != 33
-            or bytes.fromhex(key_id) != _key_id(_check_name(name), decoded[1:])
-        ):
+        if decoded[:1] != ED25519 or len(decoded) != 33 or claimed != _key_id(_check_name(name), decoded[1:]):
             raise BadNote("not an Ed25519 verifier key, or its id does not fit")
         return cls(name, decoded[1:])
 
@@ -108,8 +106,8 @@ class NoteSigner:
 
     def sign(self, text: str) -> str:
         """The whole note. Raises `BadNote` for a text that does not end in a line feed."""
-        if not text.endswith("\n"):
-            raise BadNote("a note's text ends in a line feed")
+        if not text.endswith("\n") or _CONTROLS & set(text):
+            raise BadNote("a note's text ends in a line feed and has no other control character")
         signature = base64.b64encode(self.verifier.key_id + self._private.sign(text.encode())).decode()
         return f"{text}\n{_DASH}{self.verifier.name} {signature}\n"
 
@@ -119,7 +117,11 @@ def open_note(note: str, verifiers: Sequence[NoteVerifier]) -> tuple[str, tuple[
     split = note.rfind("\n\n")
     if split < 0 or not note.endswith("\n"):
         raise BadNote("a note has a text, a blank line and signatures")
-    text, lines = note[: split + 1], note[split + 2 :].splitlines()
+    if _CONTROLS & set(note):
+        raise BadNote("a note has no control character but line feeds")
+    text, lines = note[: split + 1], note[split + 2 : -1].split("\n")
+    if len(lines) > MOST_SIGNATURES:
+        raise BadNote(f"a note has at most {MOST_SIGNATURES} signatures")
     known = {(v.name, v.key_id): v for v in verifiers}
     held = []
     for line in lines:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -36,7 +36,7 @@ class Owner:
         self._connection = connection
 
     def execute(self, sqltext: str) -> None:
-        self._connection.execute(cast(LiteralString, sqltext))
+        self._connection.execute(sqltext.encode())
 
 
 @dataclass

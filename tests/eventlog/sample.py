@@ -84,7 +84,7 @@ def _message(
         message.field.add(
             name=field,
             number=number,
-            type=kind or _SCALAR.TYPE_MESSAGE,  # type: ignore[arg-type]
+            type=kind or _SCALAR.TYPE_MESSAGE,
             type_name=type_name or None,
             label=_SCALAR.LABEL_REPEATED if repeated else _SCALAR.LABEL_OPTIONAL,
         )
@@ -92,10 +92,10 @@ def _message(
 
 def _module() -> ModuleType:
     pool = descriptor_pool.Default()
-    pool.Add(_file())  # type: ignore[no-untyped-call]
+    pool.Add(_file())
     made = ModuleType("amparo.sample.v1.sample_pb2")
     for name in ("Person", "Noted", "Ended"):
-        found = pool.FindMessageTypeByName(f"amparo.sample.v1.{name}")  # type: ignore[no-untyped-call]
+        found = pool.FindMessageTypeByName(f"amparo.sample.v1.{name}")
         setattr(made, name, message_factory.GetMessageClass(found))
     return made
 
