@@ -23,13 +23,15 @@ FRAMES = 8
 LONGEST_TEXT = 500
 
 _ON_EVERY_LINE = "event level logger timestamp service trace_id span_id request_id dropped"
-_OPAQUE_IDS = "case_id stream workflow_id workflow_type run_id activity instance actor agency subject_id key_id"
-_PLACES_IN_THE_LOG = "source topic consumer index first last version type offset offsets expected found"
+_OPAQUE_IDS = (
+    "case_id stream workflow_id workflow_type run_id activity instance actor agency agencies subject_id key_id"
+)
+_PLACES_IN_THE_LOG = "source topic consumer index first last after version type offset offsets expected found"
 _HTTP = "method route status ms code action role"
-_FAILURES = "error reason where attempt failures"
+_FAILURES = "error reason where attempt failures alarm blocked"
 _OPERATION = (
-    "check client clock command count database due loop pack package port queue revision rung seconds setting signal"
-    " size task_queue url"
+    "recorded_at check client clock command count database due loop pack package port queue revision rung seconds"
+    " setting signal records size taken task_queue url"
 )
 FIELDS = frozenset(" ".join((_ON_EVERY_LINE, _OPAQUE_IDS, _PLACES_IN_THE_LOG, _HTTP, _FAILURES, _OPERATION)).split())
 """Names of the fields that a line may have."""
@@ -164,6 +166,7 @@ class _Foreign(logging.Handler):
             first = said.strip().splitlines()[0] if said.strip() else ""
             logger = structlog.get_logger(record.name)
             level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
-            logger.log(level, first[:LONGEST_TEXT], exc_info=record.exc_info)
+            extra = {name: value for name, value in vars(record).items() if name in FIELDS}
+            logger.log(level, first[:LONGEST_TEXT], exc_info=record.exc_info, **extra)
         except Exception:
             self.handleError(record)

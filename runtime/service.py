@@ -146,6 +146,8 @@ class Service:
             if measuring is not None:
                 measuring.cancel()
             await self._supervision.stop(seconds=DRAIN_LOOPS_S)
+            if (close := getattr(self.parts, "close", None)) is not None:
+                await close()
             await self.engine.dispose()
             telemetry.stop()
             _log.info("stopped")

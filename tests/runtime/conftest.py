@@ -24,6 +24,11 @@ ISSUER, AUDIENCE, KEY_ID = "https://issuer.test", "amparo:test", "k1"
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """kafka-python leaves a refused socket open, as when a test ends before its broker answered."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+
+
 class Issuer:
     """Signs access tokens for the tests' verifier."""
 

@@ -1,8 +1,10 @@
 """Log lines: what they hold, and above all what they do not."""
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,10 @@ import structlog
 from runtime import logs, telemetry
 
 NAME = "Rosa Quispe"
+
+
+PACKAGES = ("access", "eventlog", "local", "procedures", "runtime", "services", "workflows")
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 @pytest.fixture
@@ -80,3 +86,23 @@ def test_other_libraries_are_heard_from_warning_on(lines: Any) -> None:
     assert task["event"] == "Task exception was never retrieved"
     assert (temporal["error"], temporal["event"]) == ("ValueError", "Completing activity as failed")
     assert NAME not in json.dumps([kafka, other, task, temporal])
+
+
+def test_every_field_that_the_code_logs_is_listed() -> None:
+    """What is not is dropped, and whoever reads the log would miss it."""
+    files = [file for package in PACKAGES for file in (logs.ROOT / package).rglob("*.py")]
+    missing = {f"{file.relative_to(logs.ROOT)}: {name}" for file in files for name in _logged(file) - logs.FIELDS}
+    assert len(files) > 50
+    assert missing - {f"{file.relative_to(logs.ROOT)}: exc_info" for file in files} == set()
+
+
+def _logged(file: Path) -> set[str]:
+    """Names of the fields that a module logs: keywords of calls such as ``_log.info(…)`` and ``logs.bound(…)``."""
+    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call.func, ast.Attribute) and _is_log(call.func)]
+    return {word.arg for call in named for word in call.keywords if word.arg is not None}
+
+
+def _is_log(called: ast.Attribute) -> bool:
+    owner = called.value.id if isinstance(called.value, ast.Name) else ""
+    return (owner in {"log", "_log"} and called.attr in LEVELS) or (owner, called.attr) == ("logs", "bound")

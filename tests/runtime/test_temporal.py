@@ -15,8 +15,6 @@ from tests.runtime.conftest import Serve
 from tests.runtime.parcels.app import PERSONAL
 from tests.runtime.parcels.flow import QUEUE, Ask
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture
 def with_temporal(parcel_settings: Settings, temporal: str, temporal_namespace: str) -> Settings:
