@@ -155,6 +155,11 @@ def keys_command(folder: Path, mechanism: str) -> list[str]:
     return [sys.executable, "-m", "access.keys", "init", "--folder", str(folder), "--mechanism", mechanism]
 
 
+def seed_command() -> list[str]:
+    """The command that registers the agencies that a fresh system knows."""
+    return [sys.executable, "-m", "services.referral", "seed"]
+
+
 def drill_command() -> list[str]:
     return [sys.executable, "-m", "local.drill"]
 

@@ -98,7 +98,8 @@ class _Start:
             prepared = [pool.submit(self.component, name) for name in (kafka.NAME, temporal.NAME)]
             keys = pool.submit(self.keys)
             migrated = pool.submit(self.migrations, after=database)
-            ground = [database, *prepared, keys, migrated]
+            agencies = pool.submit(self.agencies, after=[migrated, keys])
+            ground = [database, *prepared, keys, migrated, agencies]
             services = pool.submit(self.group, "services", self.services(), after=ground)
             workers = pool.submit(self.group, "workers", [programs.WORKERS, *programs.SIMULATORS], after=ground)
             try:
@@ -136,6 +137,16 @@ class _Start:
             except psycopg.Error as error:
                 advice = "check that AMPARO_POSTGRES is an administrator's URL, and run `make up` again"
                 raise StackFault("databases", str(error).strip(), advice=advice) from error
+
+    def agencies(self, *, after: Sequence[Future[None]]) -> None:
+        """Where nothing was ever recorded of agencies, those that a fresh system knows are registered."""
+        for future in after:
+            future.result()
+        with postgres.connect(self.stack.database("referral_app")) as connection:
+            if connection.execute("SELECT FROM events LIMIT 1").fetchone() is not None:
+                return
+        with self.steps.step("agencies"):
+            _command("agencies", programs.seed_command(), programs.environment(self.stack, "referral"))
 
     def migrate(self, service: str) -> None:
         from runtime.database import migrate
