@@ -15,7 +15,7 @@ def rebuild(settings: Settings) -> None:
         parts = create_parts(settings)
         async with parts.engine.begin() as session:
             await projections.rebuild(session, parts.store)
-        await parts.engine.dispose()
+        await parts.close()
 
     asyncio.run(replay())
 

@@ -32,6 +32,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
     return Parts(
         engine=engine,
+        vault_engine=vault_engine,
         store=EventStore(
             source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging
         ),

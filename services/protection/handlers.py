@@ -39,11 +39,18 @@ class Parts:
     """What protection's acts need; joined in `services.protection.app`."""
 
     engine: AsyncEngine
+    vault_engine: AsyncEngine
     store: EventStore
     ring: Ring
     vault: Vault
     signer: NoteSigner
     clock: Clock
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        await self.vault.close()
+        await self.vault_engine.dispose()
+        await self.engine.dispose()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,246 @@
+"""Protection on a real PostgreSQL, with real keys, records of other services, and clients with real tokens."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from google.protobuf.message import Message
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from access import keys
+from access.tokens import Verifier
+from amparo.intake.v1 import events_pb2 as intake
+from amparo.record.v1 import record_pb2
+from amparo.referral.v1 import events_pb2 as referral
+from eventlog.codec import timestamp
+from eventlog.delivered import Delivered
+from eventlog.store import Recorded
+from runtime.clock import system_clock
+from runtime.service import Service
+from runtime.settings import Settings
+from services.protection import inbound
+from services.protection.app import create_service
+from services.protection.handlers import Parts, case_stream, measure_stream
+from tests.services.protection.invented import PACK
+from tests.stack import Databases
+
+ISSUER, AUDIENCE = "https://issuer.test", "amparo:test"
+STORED = ("events", "pending", "acts", "cases", "clocks", "measures")
+NGO = "ngo-test"
+
+
+class OneKey:
+    """An issuer's key set of one key."""
+
+    def __init__(self, key: ECKey) -> None:
+        self.key = key
+
+    async def find(self, kid: str) -> ECKey | None:
+        return self.key if kid == self.key.kid else None
+
+
+class Hands:
+    """A clock whose hands a test moves; it stands still else."""
+
+    def __init__(self) -> None:
+        self.now = system_clock()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="session")
+def protection_settings(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A migrated database and vault, with keys of their own."""
+    databases = Databases(postgres).migrate("protection", "vault")
+    folder = tmp_path_factory.mktemp("keys")
+    keys.init(folder, mechanism=databases.mechanism)
+    yield Settings(
+        environment="embedded",
+        mechanism=databases.mechanism,
+        database=databases.url("protection"),
+        sequencer_database=databases.url("protection", "sequencer"),
+        owner_database=databases.url("protection", "owner"),
+        vault_database=databases.url("vault", "protection"),
+        keyring=folder / "keyring",
+        receipt_key=Path(folder / "receipts" / f"{databases.mechanism}.protection"),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        jwks=f"{ISSUER}/jwks",
+    )
+    databases.drop()
+
+
+@dataclass(kw_only=True)
+class Office:
+    """Protection's process in one test, and the mechanism's other services as far as it hears of them."""
+
+    service: Service
+    parts: Parts
+    owner: AsyncEngine
+    issuer_key: ECKey
+    hands: Hands
+    heard: list[Delivered] = field(default_factory=list)
+
+    async def hear(self, message: Message, *, stream: str, correlation: str = "", repeat: bool = False) -> Delivered:
+        """A record of another service is taken; with ``repeat`` the last one is taken again."""
+        if not repeat:
+            event = record_pb2.Event(
+                id=uuid.uuid4().bytes,
+                stream=stream,
+                version=1,
+                type=message.DESCRIPTOR.full_name,
+                occurred_at=timestamp(self.hands.now),
+                recorded_at=timestamp(self.hands.now),
+                actor=record_pb2.Actor(id="ngo-client", role="filer", unit=NGO),
+                correlation=correlation,
+                payload=message.SerializeToString(deterministic=True),
+            )
+            record = record_pb2.Record(
+                source=f"other.{message.DESCRIPTOR.file.package.split('.')[1]}",
+                index=len(self.heard),
+                event=event.SerializeToString(deterministic=True),
+            )
+            self.heard.append(Delivered.of(record, record.SerializeToString(deterministic=True), {}))
+        async with self.parts.engine.begin() as session:
+            await inbound.apply(session, self.heard[-1], parts=self.parts)
+        return self.heard[-1]
+
+    async def filed(self, *, imminent: bool = False) -> str:
+        """A request was filed: the id of its case, which is open now."""
+        case_id, key = str(uuid.uuid4()), await self.parts.vault.take()
+        message = intake.RequestFiled(
+            case_id=case_id,
+            filed_by=intake.FILED_BY_DEFENDER,
+            subjects=[intake.Subject(subject_id=key.id, kind=intake.SUBJECT_KIND_PERSON)],
+            imminent=imminent,
+            region="PE-UCA",
+            pack=PACK.id,
+            pack_version=PACK.version,
+        )
+        await self.hear(message, stream=f"request/{case_id}", correlation=case_id)
+        return case_id
+
+    async def sent(self, measure_id: str, *, referral_id: str) -> None:
+        """A referral asks the measure's implementer."""
+        message = referral.ReferralSent(referral_id=referral_id, measure_id=measure_id, purpose="implement")
+        await self.hear(message, stream=f"referral/{referral_id}")
+
+    async def case_events(self, case_id: str) -> tuple[Recorded, ...]:
+        """What is on the case's stream."""
+        async with self.parts.engine.connect() as session:
+            return (await self.parts.store.load(session, case_stream(case_id))).events
+
+    async def measure_events(self, measure_id: str) -> tuple[Recorded, ...]:
+        """What is on the measure's stream."""
+        async with self.parts.engine.connect() as session:
+            return (await self.parts.store.load(session, measure_stream(measure_id))).events
+
+    async def stored(self) -> dict[str, int]:
+        """How many rows each table has."""
+        async with self.owner.connect() as connection:  # the only role that sees all of them
+            return {
+                table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
+                for table in STORED
+            }
+
+    def token(self, *, sub: str, role: str, unit: str) -> str:
+        """A token of the test's issuer."""
+        now = int(system_clock().timestamp())
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "iat": now, "exp": now + 300}
+        claims |= {"amparo_role": role, "amparo_unit": unit}
+        header = {"alg": "ES256", "typ": "at+jwt", "kid": self.issuer_key.kid}
+        return jwt.encode(header, claims, self.issuer_key)
+
+
+@pytest.fixture
+async def office(protection_settings: Settings) -> AsyncIterator[Office]:
+    """The process, without its loops."""
+    key, hands = ECKey.generate_key("P-256", parameters={"kid": "test"}), Hands()
+    verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=OneKey(key), clock=system_clock)
+    service = create_service(protection_settings, clock=hands, verifier=verifier)
+    owner = create_async_engine(protection_settings.owner_database, poolclass=NullPool)
+    yield Office(service=service, parts=service.parts, owner=owner, issuer_key=key, hands=hands)
+    rings = [task for task in asyncio.all_tasks() if "Ring" in repr(task.get_coro())]
+    await asyncio.gather(*rings)
+    await service.parts.close()
+
+
+@dataclass(kw_only=True, slots=True)
+class Desk:
+    """Somebody at the API: a client with a token."""
+
+    client: httpx.AsyncClient
+
+    async def read(self, path: str) -> httpx.Response:
+        """One GET."""
+        return await self.client.get(path)
+
+    async def do(self, path: str, body: Any = None, *, key: str = "", **headers: str) -> httpx.Response:
+        """One act, under a key of its own unless it is given."""
+        named = {"Idempotency-Key": key or str(uuid.uuid4()), **{n.replace("_", "-"): v for n, v in headers.items()}}
+        return await self.client.post(path, json={} if body is None else body, headers=named)
+
+
+Enter = Callable[..., Desk]
+
+
+@pytest.fixture
+async def enter(office: Office) -> AsyncIterator[Enter]:
+    """``enter(role, unit=…)``: somebody at the API in that role."""
+    transport = httpx.ASGITransport(app=office.service.app(), raise_app_exceptions=False)
+    clients: list[httpx.AsyncClient] = []
+
+    def desk(role: str, *, unit: str = "", sub: str = "") -> Desk:
+        unit = unit or (NGO if role in ("filer", "defender") else "dgdh")
+        headers = {"Authorization": f"Bearer {office.token(sub=sub or f'{role}-1', role=role, unit=unit)}"}
+        clients.append(httpx.AsyncClient(transport=transport, base_url="http://protection.test", headers=headers))
+        return Desk(client=clients[-1])
+
+    yield desk
+    for each in clients:
+        await each.aclose()
+
+
+def evaluation(**changes: Any) -> dict[str, Any]:
+    """A body that scores every variable of the pack: extreme is proposed and decided."""
+    scores = {"threat": "high", "vulnerability": "medium", "capacity": "low"}
+    variables = [
+        {"axis": axis, "name": name, "score": scores[axis], "source": "interview", "reason": "told by the person"}
+        for axis, name in PACK.risk.variables
+    ]
+    return {"variables": variables, "level": "extreme", **changes}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Granted:
+    """A case with one granted measure."""
+
+    case_id: str
+    measure_id: str
+
+
+@pytest.fixture
+async def granted_measure(office: Office, enter: Enter) -> Granted:
+    """Reported, evaluated, proposed, resolved: by the acts of people."""
+    case_id, coordinator = await office.filed(), enter("coordinator")
+    office.hands.forward(5)
+    assert (await coordinator.do(f"/v1/cases/{case_id}/preliminary-report", {"admissible": True})).status_code == 201
+    assert (await enter("evaluator").do(f"/v1/cases/{case_id}/evaluations", evaluation())).status_code == 201
+    proposal = {"measure": "patrol_home", "implementer": "police-north", "details": "twice a night"}
+    proposed = await coordinator.do(f"/v1/cases/{case_id}/measures", proposal)
+    resolved = await coordinator.do(f"/v1/cases/{case_id}/resolutions", {"granted": True})
+    assert resolved.status_code == 201, resolved.text
+    return Granted(case_id=case_id, measure_id=proposed.json()["measure_id"])
