@@ -114,8 +114,8 @@ async def play(story: Mapping[str, Any], mechanism: Mechanism, console: Console)
     ]
     measures = [measure["measure_id"] for measure in proposed]
     resolution = {"granted": True, "measures": measures, "reasons": "The risk is real and the measures answer to it."}
-    await coordinator.post("protection", f"/v1/cases/{case}/resolution", resolution)
-    await coordinator.post("protection", f"/v1/cases/{case}/resolution/notification", {})
+    await coordinator.post("protection", f"/v1/cases/{case}/resolutions", resolution)
+    await coordinator.post("protection", f"/v1/cases/{case}/notification", {})
     for measure in measures:
         await ngo.post("protection", f"/v1/measures/{measure}/acceptance", {})
     await view.until("measure.reported_implemented", len(measures))
@@ -154,7 +154,7 @@ def main(
     plain: Annotated[bool, typer.Option(help="No colours, for a file.")] = False,
 ) -> None:
     """Run the drill on the running stack."""
-    console = Console(no_color=plain, highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = Console(no_color=plain, highlight=False, width=None if sys.stdout.isatty() else 150)
     try:
         asyncio.run(drill(os.environ, console))
     except* DrillFailed as failed:

@@ -74,7 +74,7 @@ def _how_long(entry: Mapping[str, Any]) -> str:
     since = "it was asked" if entry["since"] == "referral" else "filing"
     text = f"{entry['after_ms'] / 1000:6.1f} s after {since}"
     limit = entry["limit"]
-    if limit is None or limit["late"] is None:
+    if limit is None or limit["late"] is None or (".silence" in entry["kind"] and not limit["late"]):
         return text
     return f"{text} [bold red]late[/]" if limit["late"] else f"{text} [green]in time[/]"
 
@@ -84,7 +84,7 @@ def print_response_times(times: Mapping[str, Any], console: Console) -> None:
     table = Table(
         title="How fast each agency answered", title_justify="left", title_style="bold", box=None, pad_edge=False
     )
-    table.add_column("agency")
+    table.add_column("agency", no_wrap=True)
     for heading in ("referrals", "acknowledged", "answered", "overdue"):
         table.add_column(heading, justify="right")
     for heading in ("acknowledged: median", "slowest", "answered: median", "slowest"):

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
-from eventlog.faults import TryAgain
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import Client
@@ -21,6 +20,7 @@ from temporalio.service import RPCError
 
 from amparo.activities.v1.activities_pb2 import Happened, StreamOpened
 from eventlog.consumer import Delivered
+from eventlog.faults import TryAgain
 from workflows.ids import ENDS, HAPPENED, WORKFLOW_QUEUE, workflow_told, workflow_type
 
 RECONCILE_EVERY_S = 60.0

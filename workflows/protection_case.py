@@ -5,6 +5,8 @@ Source: DS 004-2021-JUS arts. 16 to 27. The stages and their clocks are the serv
 orders the acts that no person has to decide, and lets no clock pass unnoticed.
 """
 
+from datetime import datetime, timedelta
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -27,6 +29,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.clockwork import Telling, ask, give_way, next_rung, told_or
     from workflows.ids import INTAKE_QUEUE, PROTECTION_QUEUE, REFERRAL_QUEUE
 
+REFUSED_AGAIN = timedelta(hours=1)
+"""A referral that was refused, such as to an agency that nobody has registered yet, is tried again after this."""
+
 IMPLEMENT = "implement"
 """The purpose under which the implementer of a measure is asked to carry it out."""
 
@@ -38,6 +43,7 @@ class ProtectionCase:
     def __init__(self) -> None:
         self._telling = Telling()
         self._referred: set[tuple[str, int]] = set()
+        self._ask_again: datetime | None = None
 
     @workflow.signal
     def happened(self, happened: Happened) -> None:
@@ -56,11 +62,13 @@ class ProtectionCase:
             if request.withdrawn:
                 case = await self._close_withdrawn(opened)
                 continue
+            self._ask_again = None
             await self._refer_to_the_consented(opened, request)
             case = await self._have_measures_carried_out(opened, case, request)
             rung = next_rung(case.clocks)
-            if not await told_or(rung[2] if rung else None, self._telling):
-                if rung:
+            wake = min((at for at in (rung[2] if rung else None, self._ask_again) if at), default=None)
+            if not await told_or(wake, self._telling):
+                if rung and rung[2] <= workflow.now():
                     case = await self._note_silence(opened, clock=rung[0], percent=rung[1])
                 continue
             if self._telling.news_of("request"):
@@ -109,7 +117,8 @@ class ProtectionCase:
         try:
             return await ask(REFERRAL_QUEUE, "referral.send", order, ReferralSent)
         except ActivityError as refused:  # such as a consent withdrawn meanwhile: the news of it is on its way
-            workflow.logger.warning("referral refused", extra={"code": getattr(refused.cause, "type", "")})
+            workflow.logger.warning("referral refused: %s", getattr(refused.cause, "type", ""))
+            self._ask_again = workflow.now() + REFUSED_AGAIN
             return None
 
     async def _request(self, opened: StreamOpened) -> RequestStanding:
