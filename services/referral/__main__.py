@@ -21,7 +21,7 @@ def _with_parts(work: Callable[[Parts], Awaitable[None]]) -> Callable[[Settings]
     async def run(settings: Settings) -> None:
         parts = create_parts(settings)
         await work(parts)
-        await parts.engine.dispose()
+        await parts.close()
 
     return lambda settings: asyncio.run(run(settings))
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from access.keyring import FileKeyring
+from access.tokens import Verifier
 from access.vault import Vault
 from eventlog.consumer import Consumer
 from eventlog.store import EventStore, Ring
@@ -29,6 +30,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
     return Parts(
         engine=engine,
+        vault_engine=vault_engine,
         store=EventStore(
             source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging
         ),
@@ -40,8 +42,10 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     )
 
 
-def create_service(settings: Settings, *, clock: Clock = system_clock) -> Service:
-    """The process of agencies and referrals."""
+def create_service(settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None) -> Service:
+    """The process of agencies and referrals. ``verifier``: whose tokens it takes, by default those of the settings'
+    issuer.
+    """
 
     def consumers(parts: Parts) -> Sequence[Consumer]:
         registry = Consumer(
@@ -71,6 +75,7 @@ def create_service(settings: Settings, *, clock: Clock = system_clock) -> Servic
         task_queue=TASK_QUEUE,
         loops=loops,
         clock=clock,
+        verifier=verifier,
         title="Amparo: agencies and referrals",
         summary="What agencies are asked, what they may read, and what they did in time",
     )

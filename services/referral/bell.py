@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import structlog
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 CHANNEL = "amparo_inbox"
@@ -22,6 +24,9 @@ _NOTIFY = text("SELECT pg_notify(:channel, agency) FROM unnest(CAST(:agencies AS
 )
 
 
+_log = structlog.get_logger("services.referral.bell")
+
+
 class Bell:
     """The bells of all inboxes, by agency."""
 
@@ -29,7 +34,8 @@ class Bell:
         self._engine = engine
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._gathered: set[str] = set()
-        self._sending: asyncio.Task[None] | None = None
+        self._gathering = False
+        self._sending: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def at(self, agency: str) -> Iterator[asyncio.Event]:
@@ -47,8 +53,11 @@ class Bell:
         """Returns at once; call it after the commit."""
         self._wake(agency)
         self._gathered.add(agency)
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send())
+        if not self._gathering:
+            self._gathering = True
+            sending = asyncio.create_task(self._send())
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
 
     async def listen(self) -> None:
         """Passes on the rings of other processes, until cancelled. Raises ``psycopg.Error`` when the server is lost."""
@@ -58,16 +67,23 @@ class Bell:
             async for notification in connection.notifies():
                 self._wake(notification.payload)
 
+    async def close(self) -> None:
+        """Waits for the rings that are still to leave."""
+        await asyncio.gather(*self._sending)
+
     def _wake(self, agency: str) -> None:
         for rung in self._waiting.get(agency, ()):
             rung.set()
 
     async def _send(self) -> None:
         await asyncio.sleep(GATHER_S)
-        agencies, self._gathered, self._sending = sorted(self._gathered), set(), None
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(_NOTIFY, {"agencies": agencies})
+        agencies, self._gathered, self._gathering = sorted(self._gathered), set(), False
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(_NOTIFY, {"agencies": agencies})
+        except SQLAlchemyError as error:  # the act is committed; whoever waits in another process looks again by itself
+            _log.warning("inbox_not_rung", agencies=len(agencies), error=type(error).__name__)
 
 
 async def ring_at_commit(session: AsyncConnection, agencies: list[str]) -> None:

@@ -59,12 +59,20 @@ class Parts:
     """What the acts need; joined in `services.referral.app`."""
 
     engine: AsyncEngine
+    vault_engine: AsyncEngine
     store: EventStore
     ring: Ring
     bell: Bell
     vault: Vault
     signer: NoteSigner
     clock: Clock
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        await self.bell.close()
+        await self.vault.close()
+        await self.vault_engine.dispose()
+        await self.engine.dispose()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
