@@ -19,12 +19,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    and_,
-    case,
     func,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
@@ -158,18 +155,54 @@ recall.
 
 TABLES = (entries, cases, clocks, measures, agencies, referrals)
 
+# Statements are made once: making them anew for each record costs more than running them.
+_ENTER = insert(entries)
+_TOUCH = text(
+    "INSERT INTO cases (case_id, readers, excluded, entries, last_at, last_source, last_index, last_kind)"
+    " VALUES (:case_id, '{}', '{}', 1, :recorded_at, :source, :index, :kind)"
+    " ON CONFLICT (case_id) DO UPDATE SET entries = cases.entries + 1,"
+    " (last_at, last_source, last_index, last_kind) = ("
+    " SELECT * FROM (VALUES (cases.last_at, cases.last_source, cases.last_index, cases.last_kind),"
+    " (excluded.last_at, excluded.last_source, excluded.last_index, excluded.last_kind))"
+    " AS two(at, source, index, kind) ORDER BY at DESC, source DESC, index DESC LIMIT 1)"
+)
+"""Counts the entry, and keeps the latest by (recorded_at, source, index), which need not be the one that came last."""
 _EXCLUDE = text(
     "UPDATE cases SET excluded = ARRAY(SELECT DISTINCT unnest(excluded || CAST(:agencies AS text[])) ORDER BY 1)"
     " WHERE case_id = :case_id"
 )
+_RUNNING = text(
+    "SELECT started_index, due FROM clocks WHERE source = :source AND stream = :stream AND clock = :clock"
+    " AND stopped_index IS NULL ORDER BY started_index DESC LIMIT 1"
+)
+"""The latest run of a clock in a stream that has not stopped."""
+_STOP = text(
+    "UPDATE clocks SET stopped_index = :index, stopped_recorded_at = :recorded_at, met = :met, late = :late"
+    " WHERE source = :source AND started_index = :started_index"
+)
+_MEASURE = text("SELECT agency, referral_id FROM measures WHERE measure_id = :subject")
+_REFERRAL = text("SELECT agency, referral_id, acknowledge_due, answer_due FROM referrals WHERE referral_id = :subject")
+_ADD_MEASURE = insert(measures).on_conflict_do_nothing()
+_ADD_REFERRAL = insert(referrals).on_conflict_do_nothing()
+_ADD_CLOCK = insert(clocks)
+_REACH = {
+    act: text(
+        f"UPDATE referrals SET {act}_at = :recorded_at, {act}_claimed = :claimed, {act}_index = :index,"  # noqa: S608
+        f" {act}_late = :late, ground = COALESCE(:ground, ground)"
+        f" WHERE referral_id = :subject AND {act}_index IS NULL"
+    )
+    for act in ACTS
+}
+"""The first time an act is recorded counts; a later repetition is an entry and no more."""
 
 
 async def project(session: AsyncConnection, line: Line) -> None:
     """Adds one record to the tables. It must not be in them yet; records of one stream come in their order."""
     said = await _completed(session, line)
-    await session.execute(insert(entries).values(_entry(line, said)))
+    await session.execute(_ENTER, _entry(line, said))
     if line.case_id:
-        await _touch(session, line)
+        place = {"source": line.source, "index": line.index, "recorded_at": line.recorded_at}
+        await session.execute(_TOUCH, {"case_id": line.case_id, "kind": said.kind, **place})
     match line.payload:
         case intake.RequestFiled() as filed:
             await _set(session, line, filed_at=line.recorded_at, imminent=filed.imminent, readers=_readers(line))
@@ -191,7 +224,7 @@ async def project(session: AsyncConnection, line: Line) -> None:
                 "agency": proposed.implementer,
                 "referral_id": "",
             }
-            await session.execute(insert(measures).values(row).on_conflict_do_nothing())
+            await session.execute(_ADD_MEASURE, row)
         case protection.MeasureSent() as sent:
             here = measures.c.measure_id == line.subject
             await session.execute(update(measures).where(here).values(referral_id=sent.referral_id))
@@ -248,14 +281,14 @@ async def _completed(session: AsyncConnection, line: Line) -> Said:
     said = line.said
     kind = line.stream.partition("/")[0]
     if said.kind == "clock.stopped":
-        found = (await session.execute(_running(line, said.clock))).one_or_none()
+        found = (await session.execute(_RUNNING, _run(line, said.clock))).one_or_none()
         return replace(said, due=found.due) if found else said
     if kind == "measure" and not said.agency:
-        row = (await session.execute(select(measures).where(measures.c.measure_id == line.subject))).one_or_none()
+        row = (await session.execute(_MEASURE, {"subject": line.subject})).one_or_none()
         agency, earlier = (row.agency, row.referral_id) if row else ("", "")
         said = replace(said, agency=agency, referral_id=said.referral_id or earlier)
     elif kind == "referral" and not said.agency:
-        row = (await session.execute(select(referrals).where(referrals.c.referral_id == line.subject))).one_or_none()
+        row = (await session.execute(_REFERRAL, {"subject": line.subject})).one_or_none()
         if row is not None:
             due = said.due or _limit(line, row)
             late = said.late if said.late is not None or due is None else line.recorded_at > due
@@ -275,25 +308,6 @@ def _limit(line: Line, row: Any) -> datetime | None:
     return due
 
 
-async def _touch(session: AsyncConnection, line: Line) -> None:
-    """Counts the entry, and keeps the latest by (recorded_at, source, index): not the one that came last."""
-    given = insert(cases).values(
-        case_id=line.case_id,
-        readers=[],
-        excluded=[],
-        entries=1,
-        last_at=line.recorded_at,
-        last_source=line.source,
-        last_index=line.index,
-        last_kind=line.said.kind,
-    )
-    last = ("last_at", "last_source", "last_index", "last_kind")
-    latest = tuple_(*(given.excluded[name] for name in last[:3])) > tuple_(*(cases.c[name] for name in last[:3]))
-    kept = {name: case((latest, given.excluded[name]), else_=cases.c[name]) for name in last}
-    counted = {"entries": cases.c.entries + 1, **kept}
-    await session.execute(given.on_conflict_do_update(index_elements=["case_id"], set_=counted))
-
-
 async def _set(session: AsyncConnection, line: Line, **values: Any) -> None:
     await session.execute(update(cases).where(cases.c.case_id == line.case_id).values(values))
 
@@ -301,12 +315,6 @@ async def _set(session: AsyncConnection, line: Line, **values: Any) -> None:
 def _readers(line: Line) -> list[str]:
     """The unit that filed. An actor without a unit gives none: the empty unit would be everybody's."""
     return [line.actor_unit] if line.actor_unit else []
-
-
-def _running(line: Line, clock: str) -> Any:
-    """The latest run of a clock in the line's stream that has not stopped."""
-    here = and_(clocks.c.source == line.source, clocks.c.stream == line.stream, clocks.c.clock == clock)
-    return select(clocks).where(here, clocks.c.stopped_index.is_(None)).order_by(clocks.c.started_index.desc()).limit(1)
 
 
 async def _start_clock(session: AsyncConnection, line: Line, started: protection.ClockStarted) -> None:
@@ -319,15 +327,18 @@ async def _start_clock(session: AsyncConnection, line: Line, started: protection
         "started_at": instant(started.started_at),
         "due": instant(started.due),
     }
-    await session.execute(insert(clocks).values(row))
+    await session.execute(_ADD_CLOCK, row)
+
+
+def _run(line: Line, clock: str) -> dict[str, str]:
+    return {"source": line.source, "stream": line.stream, "clock": clock}
 
 
 async def _stop_clock(session: AsyncConnection, line: Line, stopped: protection.ClockStopped) -> None:
-    run = _running(line, stopped.clock).with_only_columns(clocks.c.started_index).scalar_subquery()
-    here = and_(clocks.c.source == line.source, clocks.c.started_index == run)
-    values = {"stopped_index": line.index, "stopped_recorded_at": line.recorded_at}
-    values |= {"met": stopped.met, "late": stopped.late}
-    await session.execute(update(clocks).where(here).values(values))
+    run = (await session.execute(_RUNNING, _run(line, stopped.clock))).one_or_none()
+    if run is not None:
+        act = {"index": line.index, "recorded_at": line.recorded_at, "met": stopped.met, "late": stopped.late}
+        await session.execute(_STOP, {"source": line.source, "started_index": run.started_index, **act})
 
 
 async def _register(session: AsyncConnection, registered: referral.AgencyRegistered) -> None:
@@ -354,15 +365,12 @@ async def _send(session: AsyncConnection, line: Line, sent: referral.ReferralSen
         "sent_index": line.index,
         "ground": "",
     }
-    await session.execute(insert(referrals).values(row).on_conflict_do_nothing())
+    await session.execute(_ADD_REFERRAL, row)
 
 
-async def _reach(session: AsyncConnection, line: Line, said: Said, act: str, **values: Any) -> None:
-    """The first time an act is recorded counts; a later repetition is an entry and no more."""
-    values |= {f"{act}_at": line.recorded_at, f"{act}_claimed": claimed(line), f"{act}_index": line.index}
-    values[f"{act}_late"] = said.late
-    here = and_(referrals.c.referral_id == line.subject, referrals.c[f"{act}_index"].is_(None))
-    await session.execute(update(referrals).where(here).values(values))
+async def _reach(session: AsyncConnection, line: Line, said: Said, act: str, *, ground: str | None = None) -> None:
+    given = {"subject": line.subject, "index": line.index, "recorded_at": line.recorded_at, "claimed": claimed(line)}
+    await session.execute(_REACH[act], {**given, "late": said.late, "ground": ground})
 
 
 async def rows(session: AsyncConnection) -> dict[str, list[str]]:

@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+import os
 import secrets
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from joserfc.jwk import ECKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,6 +25,7 @@ from local import ports
 from runtime.service import Service
 from runtime.settings import Settings
 from services.timeline import projections
+from services.timeline.api import stream
 from services.timeline.app import create_service
 from services.timeline.rebuild import RecordAltered, RecordMissing, Replaying, rebuild
 from services.timeline.taking import parse, take
@@ -65,7 +71,7 @@ def topics(kafka: str) -> Topics:
 
 @pytest.fixture
 async def running(
-    topics: Topics, timeline_databases: Databases, database: AsyncEngine, issuer: Issuer, tmp_path: Any
+    topics: Topics, timeline_databases: Databases, database: AsyncEngine, issuer: Issuer, tmp_path: Path
 ) -> AsyncIterator[Service]:
     """The process, with its loops, on a port."""
     settings = Settings(
@@ -84,9 +90,7 @@ async def running(
         yield service
 
 
-def _client_key(folder: Any) -> Any:
-    from joserfc.jwk import ECKey
-
+def _client_key(folder: Path) -> Path:
     key = folder / "client.jwk"
     key.write_text(json.dumps(ECKey.generate_key("P-256", parameters={"kid": "timeline"}).as_dict(private=True)))
     key.chmod(0o600)
@@ -208,6 +212,18 @@ async def test_the_stream_tells_each_reader_its_own_cases(
     assert (event["data"]["case_id"], event["data"]["kind"]) == (CASE, "evidence.added")
 
 
+async def test_a_stream_ends_so_that_a_right_that_was_taken_away_ends(
+    topics: Topics, running: Service, database: AsyncEngine, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection must not outlive its token for ever; the reader connects again and is asked who it is."""
+    monkeypatch.setattr(stream, "LIFE_S", 0.5)
+    await topics.publish(whole_story().told[:4])
+    await _settled(database, 4)
+    async with _client(running, issuer) as client, asyncio.timeout(10):
+        answer = await client.get("/v1/stream")
+    assert answer.text == "retry: 1000\n\n"
+
+
 @pytest.mark.parametrize("last", ["pe.intake:99", "nonsense", "pe.intake:-1", "pe.intake:1\x00"])
 async def test_an_id_that_was_never_given_is_no_place_to_begin(last: str, running: Service, issuer: Issuer) -> None:
     """Starting somewhere else would lose what lies between, in silence."""
@@ -253,6 +269,40 @@ async def test_rebuilt_tables_equal_the_live_ones_byte_for_byte(topics: Topics, 
     assert await rebuild(database, replay=replay) == len(story.told)
     assert await _rows(database) == live
     assert all(live.values())
+
+
+async def test_the_command_rebuilds(
+    topics: Topics, timeline_databases: Databases, database: AsyncEngine, tmp_path: Path
+) -> None:
+    """``python -m services.timeline rebuild`` says how many records it replayed, or why it did not."""
+    story, live = await _told_live(topics, database)
+    await topics.publish(story.told)
+    await _spoil(database)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([".", "proto"]),
+        "AMPARO_ENVIRONMENT": "embedded",
+        "AMPARO_MECHANISM": topics.mechanism,
+        "AMPARO_DATABASE": timeline_databases.url("timeline"),
+        "AMPARO_KAFKA": topics.kafka,
+        "AMPARO_CLIENT_ID": "timeline",
+        "AMPARO_CLIENT_KEY": str(_client_key(tmp_path)),
+        "AMPARO_TOKEN_ENDPOINT": "http://127.0.0.1:1/token",
+        "AMPARO_ISSUER": "http://127.0.0.1:1",
+    }
+    assert await _command(environment) == (0, f"{len(story.told)} records replayed\n", "")
+    assert await _rows(database) == live
+    del environment["AMPARO_KAFKA"]
+    assert await _command(environment) == (1, "", "timeline: AMPARO_KAFKA is not set, and this process needs it\n")
+
+
+async def _command(environment: dict[str, str]) -> tuple[int | None, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.timeline", "rebuild"), env=environment, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    said = [line for line in err.decode().splitlines(keepends=True) if not line.startswith("{")]
+    return process.returncode, out.decode(), "".join(said)
 
 
 async def test_what_kafka_lost_is_asked_of_the_sources(topics: Topics, database: AsyncEngine) -> None:

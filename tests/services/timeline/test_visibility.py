@@ -1,0 +1,79 @@
+"""Who sees which case and which referral, against an oracle written apart from the conditions."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from access.authorization import Role
+from eventlog.store import Actor
+from services.timeline.projections import cases, referrals
+from services.timeline.taking import take
+from services.timeline.visibility import of_case, of_referral
+from tests.services.timeline.records import Story, file, send
+
+UNITS = ("ngo-alpha", "ngo-beta", "police-north", "ombudsman", "dgdh")
+OVERSIGHT = ("coordinator", "auditor", "ombudsman")
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Cases as (who filed, whom the filer excluded, which agencies were asked all the same)."""
+    unit = st.sampled_from(UNITS)
+    few = st.lists(unit, max_size=2, unique=True).map(tuple)
+    return draw(st.lists(st.tuples(st.sampled_from(("", *UNITS[:2])), few, few), min_size=1, max_size=4))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    world=worlds(),
+    role=st.sampled_from([str(role) for role in Role]),
+    unit=st.sampled_from(("", *UNITS)),
+)
+async def test_nobody_sees_a_case_that_is_not_theirs_to_see(
+    database: AsyncEngine, world: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]], role: str, unit: str
+) -> None:
+    """DNH-5: oversight sees all, a filer's organisation its own; whom the filer excluded sees nothing but its own
+    inbox.
+    """
+    story = Story()
+    for number, (filer, excluded, asked) in enumerate(world):
+        file(story, case=f"c{number}", unit=filer, excluded=excluded, second=number)
+        for agency in asked:
+            send(story, f"r{number}-{agency}", case=f"c{number}", agency=agency, second=number)
+    actor = Actor(id="x", role=role, unit=unit)
+    async with database.connect() as session:
+        for record in story.told:
+            await take(session, record)
+        seen = set((await session.execute(select(cases.c.case_id).where(of_case(actor)))).scalars())
+        joined = referrals.outerjoin(cases, cases.c.case_id == referrals.c.case_id)
+        rows = select(referrals.c.referral_id).select_from(joined).where(of_referral(actor))
+        asked_of = set((await session.execute(rows)).scalars())
+        await session.rollback()
+
+    free = {n for n, (_, excluded, _) in enumerate(world) if not unit or unit not in excluded}
+    own = {n for n, (filer, _, _) in enumerate(world) if unit and filer == unit}
+    assert seen == {f"c{n}" for n in free & (set(range(len(world))) if role in OVERSIGHT else own)}
+    assert asked_of == {
+        f"r{n}-{agency}"
+        for n, (_, _, asked) in enumerate(world)
+        for agency in asked
+        if (unit and agency == unit) or (role in OVERSIGHT and n in free)
+    }
+
+
+@pytest.mark.parametrize("role", OVERSIGHT)
+async def test_a_case_whose_filing_is_not_here_exists_for_no_office(role: str, database: AsyncEngine) -> None:
+    """DNH-5: until it is known whom the filer excludes, every office might be it."""
+    story = Story()
+    send(story, "r-1", case="c1", agency="police-north")
+    async with database.connect() as session:
+        await take(session, story.told[0])
+        for unit, expected in (("dgdh", []), ("", ["c1"])):
+            actor = Actor(id="x", role=role, unit=unit)
+            found = (await session.execute(select(cases.c.case_id).where(of_case(actor)))).scalars()
+            assert list(found) == expected
+        await session.rollback()
