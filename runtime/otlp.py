@@ -142,9 +142,9 @@ class Recorder:
         self._instruments[name](value, attributes)
 
     def interceptors(self) -> "list[Interceptor]":
-        from temporalio.contrib.opentelemetry import TracingInterceptor
+        from runtime.workflow_tracing import ActTracing
 
-        return [TracingInterceptor(tracer=self._traces.get_tracer("temporalio"))]
+        return [ActTracing(tracer=self._traces.get_tracer("temporalio"))]
 
     def stop(self) -> None:
         def flush() -> None:

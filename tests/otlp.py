@@ -38,6 +38,8 @@ class ReceivedSpan:
     failed: bool
     attributes: dict[str, Any]
     events: tuple[dict[str, Any], ...]
+    links: tuple[str, ...]
+    """Traces that it points to."""
 
 
 @dataclass(slots=True)
@@ -132,6 +134,7 @@ def _received(service: str, span: Any) -> ReceivedSpan:
         failed=span.status.code == 2,
         attributes=_plain(span.attributes),
         events=tuple({"name": event.name, **_plain(event.attributes)} for event in span.events),
+        links=tuple(link.trace_id.hex() for link in span.links),
     )
 
 

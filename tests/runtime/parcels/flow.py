@@ -1,4 +1,4 @@
-"""The workflow of the smallest service: it asks for the standing and ends."""
+"""Workflows of the smallest service."""
 
 from datetime import timedelta
 
@@ -13,6 +13,8 @@ QUEUE = "parcels"
 
 @workflow.defn(name="Ask")
 class Ask:
+    """Asks for the standing and ends."""
+
     @workflow.run
     async def run(self, ask: AskRequestStanding) -> RequestStanding:
         return await workflow.execute_activity(
@@ -22,3 +24,27 @@ class Ask:
             start_to_close_timeout=timedelta(seconds=10),
             retry_policy=RetryPolicy(maximum_attempts=1),
         )
+
+
+@workflow.defn(name="Following")
+class Following:
+    """Notes each thing that it is told, one at its start, and one two minutes after the last."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    @workflow.signal
+    def tell(self, what: str) -> None:
+        self._told.append(what)
+
+    @workflow.run
+    async def run(self, things: int) -> None:
+        await self._note("start")
+        for _ in range(things):
+            await workflow.wait_condition(lambda: bool(self._told))
+            await self._note(self._told.pop(0))
+        await workflow.sleep(timedelta(minutes=2))
+        await self._note("rung")
+
+    async def _note(self, what: str) -> None:
+        await workflow.execute_activity("note", what, activity_id=what, start_to_close_timeout=timedelta(seconds=5))
