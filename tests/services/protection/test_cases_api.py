@@ -1,5 +1,6 @@
 """A case's acts and pages at the API: each act records, is refused with its code, and stays quiet when repeated."""
 
+import asyncio
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -311,3 +312,26 @@ async def test_the_pages_can_be_made_anew_from_the_streams(
     async with office.parts.engine.begin() as session:
         assert await projections.rebuild(session, office.parts.store) > 1
     assert await rows() == before
+
+
+async def test_one_act_sent_twice_at_once_is_done_once(office: Office, enter: Enter) -> None:
+    """An impatient client: both calls get the first answer, with the ids that the first was given."""
+    case_id = await office.filed()
+    body = {"measure": "patrol_home", "implementer": "police-north"}
+    calls = [enter("coordinator").do(f"/v1/cases/{case_id}/measures", body, key="twice") for _ in range(4)]
+    answers = await asyncio.gather(*calls)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["measure_id"] for answer in answers}) == 1
+    assert len((await enter("coordinator").read(f"/v1/cases/{case_id}")).json()["measures"]) == 1
+
+
+async def test_of_two_resolutions_at_once_one_is_refused(office: Office, enter: Enter) -> None:
+    """Both read the same case; whoever comes second decides anew and learns that it was decided."""
+    case_id, coordinator = await office.filed(), enter("coordinator")
+    await enter("evaluator").do(f"/v1/cases/{case_id}/evaluations", evaluation())
+    await coordinator.do(f"/v1/cases/{case_id}/measures", {"measure": "legal_aid", "implementer": "an-agency"})
+    bodies = [{"granted": True}, {"granted": False, "reasons": "The danger has passed."}]
+    answers = await asyncio.gather(*(coordinator.do(f"/v1/cases/{case_id}/resolutions", body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    issued = [e for e in await office.case_events(case_id) if isinstance(e.event, ResolutionIssued)]
+    assert len(issued) == 1
