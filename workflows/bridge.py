@@ -8,7 +8,7 @@ workflows of open streams that are missing without any event.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -24,7 +24,7 @@ from eventlog.faults import TryAgain
 from workflows.ids import ENDS, HAPPENED, WORKFLOW_QUEUE, workflow_told, workflow_type
 
 RECONCILE_EVERY_S = 60.0
-ADOPT_AT_ONCE = 20
+STARTED_AT_ONCE = 20
 """Workflows started side by side when many are missing."""
 
 log = structlog.get_logger(__name__)
@@ -86,30 +86,33 @@ class Bridge:
         )
 
     async def reconcile(self, engine: AsyncEngine) -> int:
-        """Starts the workflow of each open stream that has none. Answers with how many were missing. Raises
-        ``RPCError``.
-        """
+        """Starts the workflow of each open stream that has none; how many were missing. Raises ``RPCError``."""
         async with engine.connect() as connection:
-            expected = {row.stream: row.case_id for row in await connection.execute(_OPEN_STREAMS)}
+            expected = await self.open_streams(connection)
         if not expected:
             return 0
         running = {found.id async for found in self.client.list_workflows('ExecutionStatus = "Running"')}
+        return await self.start_missing(expected, running=running)
+
+    async def open_streams(self, session: AsyncConnection) -> Mapping[str, str]:
+        """Streams whose clocks run, each with its case."""
+        return {row.stream: row.case_id for row in await session.execute(_OPEN_STREAMS)}
+
+    async def start_missing(self, expected: Mapping[str, str], *, running: Collection[str]) -> int:
+        """Starts the workflows of streams that are not ``running``; how many. Raises ``RPCError``."""
         missing = [(stream, case_id) for stream, case_id in expected.items() if stream not in running]
-        await self._adopt(missing)
-        if missing:
-            log.warning("workflows_started_for_open_streams", count=len(missing))
-        return len(missing)
+        places = asyncio.Semaphore(STARTED_AT_ONCE)
 
-    async def _adopt(self, missing: Iterable[tuple[str, str]]) -> None:
-        places = asyncio.Semaphore(ADOPT_AT_ONCE)
-
-        async def adopt(stream: str, case_id: str) -> None:
+        async def start(stream: str, case_id: str) -> None:
             async with places:
                 await self.tell(stream, case_id=case_id)
 
         async with asyncio.TaskGroup() as group:
             for stream, case_id in missing:
-                group.create_task(adopt(stream, case_id))
+                group.create_task(start(stream, case_id))
+        if missing:
+            log.warning("workflows_started_for_open_streams", count=len(missing))
+        return len(missing)
 
     async def keep_reconciled(self, engine: AsyncEngine, *, every_s: float = RECONCILE_EVERY_S) -> None:
         """Reconciles at start and then on a beat, until cancelled."""

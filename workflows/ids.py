@@ -34,7 +34,6 @@ TOLD: Mapping[str, str] = {
     "amparo.protection.v1.MeasureAccepted": _CASE,
     "amparo.referral.v1.ReferralSent": _OWN,
     "amparo.referral.v1.ReferralAcknowledged": _OWN,
-    "amparo.referral.v1.ReferralAccepted": _OWN,
     "amparo.referral.v1.ReferralRejected": _OWN,
     "amparo.referral.v1.ReferralAnswered": _OWN,
     "amparo.referral.v1.ReferralRecalled": _OWN,

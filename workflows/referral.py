@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
         StreamOpened,
     )
     from workflows.clockwork import Telling, ask, give_way, next_rung, told_or
-    from workflows.ids import REFERRAL_QUEUE, id_in
+    from workflows.ids import ENDS, REFERRAL_QUEUE, id_in
 
 
 @workflow.defn
@@ -24,21 +24,24 @@ class Referral:
 
     def __init__(self) -> None:
         self._telling = Telling()
+        self._ended = False
 
     @workflow.signal
     def happened(self, happened: Happened) -> None:
         """Something was recorded on the referral."""
         self._telling.tell(happened)
+        self._ended = self._ended or happened.type in ENDS
 
     @workflow.run
     async def run(self, opened: StreamOpened) -> None:
         """Wakes at each rung that no act came before, and has the silence recorded."""
         referral = await self._standing(opened)
-        while not referral.closed:
+        while not (referral.closed or self._ended):
             await give_way(opened)
             rung = next_rung(referral.clocks)
             if await told_or(rung[2] if rung else None, self._telling):
-                referral = await self._standing(opened)
+                if not self._ended:
+                    referral = await self._standing(opened)
             elif rung:
                 referral = await self._note_silence(opened, clock=rung[0], percent=rung[1])
 
