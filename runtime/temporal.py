@@ -54,6 +54,12 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     )
 
 
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """The sandbox that workflows run in, here and where their histories are replayed."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
 class Serving:
     """One process's worker, to be kept by `runtime.supervision`: ``run`` connects anew each time.
 
