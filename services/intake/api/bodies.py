@@ -21,7 +21,6 @@ from services.intake.api.forms import (
     Place,
     Region,
     Story,
-    Text,
     TextVersion,
     Uuid,
     Words,
@@ -41,7 +40,7 @@ from services.intake.vocabulary import (
 MAX_SUBJECTS = 10
 MAX_AGENCIES = 32
 
-ShortWords = Annotated[Text, StringConstraints(min_length=1, max_length=80)]
+ShortWords = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 Causes = Annotated[
     list[Code],
     Field(max_length=16, description="Structural causes by code, such as `consultation`, `titling`, `concession`."),

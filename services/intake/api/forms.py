@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Header, Query, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from sqlalchemy import Row
 
 from access.problems import Problem
@@ -32,18 +32,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _encodable(text: str) -> str:
-    text.encode()  # half a surrogate pair is no text; as a ValueError it becomes a problem of this field
-    return text
-
-
-Text = Annotated[str, AfterValidator(_encodable)]
-Name = Annotated[Text, StringConstraints(max_length=200)]
-Contact = Annotated[Text, StringConstraints(max_length=400)]
-Place = Annotated[Text, StringConstraints(max_length=600)]
-Words = Annotated[Text, StringConstraints(max_length=2_000)]
-NeededWords = Annotated[Text, StringConstraints(max_length=2_000, pattern=r"\S")]
-Story = Annotated[Text, StringConstraints(max_length=8_000, pattern=r"\S")]
+Name = Annotated[str, StringConstraints(max_length=200)]
+Contact = Annotated[str, StringConstraints(max_length=400)]
+Place = Annotated[str, StringConstraints(max_length=600)]
+Words = Annotated[str, StringConstraints(max_length=2_000)]
+NeededWords = Annotated[str, StringConstraints(max_length=2_000, pattern=r"\S")]
+Story = Annotated[str, StringConstraints(max_length=8_000, pattern=r"\S")]
 """What happened, in the person's own words. What is longer is a document."""
 
 Flag = StrictBool
