@@ -11,6 +11,8 @@ from services.timeline.log import CHANNEL
 
 POLL_S = 0.25
 """How late news may come to a waiter while nobody listens."""
+LOOK_S = 5.0
+"""How long a waiter trusts the listening connection before it looks for itself."""
 
 
 class Wake:
@@ -19,6 +21,7 @@ class Wake:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._next = asyncio.Event()
+        self._listening = False
 
     async def run(self) -> None:
         """Listens until cancelled. Raises ``psycopg.OperationalError`` when the database is lost."""
@@ -26,9 +29,14 @@ class Wake:
         connecting = psycopg.AsyncConnection.connect(url, autocommit=True, application_name="timeline")
         async with await connecting as listening:
             await listening.execute(f"LISTEN {CHANNEL}")
+            self._listening = True
             self.ring()  # what came before it listened
-            async for _ in listening.notifies():
-                self.ring()
+            try:
+                async for _ in listening.notifies():
+                    self.ring()
+            finally:
+                self._listening = False
+                self.ring()  # waiters go on by polling
 
     def ring(self) -> None:
         """Wakes all who wait now."""
@@ -41,9 +49,9 @@ class Wake:
         return self._next
 
     async def wait(self, news: asyncio.Event, *, seconds: float) -> None:
-        """Returns on news, but after ``POLL_S`` or ``seconds`` at the latest."""
+        """Returns on news, after ``seconds`` at the latest; also without news, so that the waiter looks again."""
         try:
-            async with asyncio.timeout(min(POLL_S, seconds)):
+            async with asyncio.timeout(min(LOOK_S if self._listening else POLL_S, seconds)):
                 await news.wait()
         except TimeoutError:
             return

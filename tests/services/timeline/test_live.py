@@ -124,6 +124,24 @@ async def _settled(database: AsyncEngine, count: int) -> None:
     await eventually(taken, timeout=30, accept=lambda found: found == count)
 
 
+async def test_a_waiting_reader_is_woken_by_the_commit(
+    topics: Topics, running: Service, database: AsyncEngine, issuer: Issuer
+) -> None:
+    """Nobody polls for news while the process listens: the answer comes with the record, long before the next look."""
+    story = Story()
+    file(story)
+    await topics.publish(story.told)
+    await _settled(database, 5)
+    story.tell(intake.EvidenceAdded(evidence_id="e-1"), stream=f"request/{CASE}", second=5)
+    async with _client(running, issuer) as client:
+        query = {"at_least": f"request/{CASE}:4"}
+        reading = asyncio.create_task(client.get(f"/v1/cases/{CASE}/timeline", params=query))
+        async with database.begin() as session:
+            await take(session, topics.source(story.told[-1]))
+        answer = (await reading).json()
+    assert (answer["stale"], answer["items"][-1]["kind"]) == (False, "evidence.added")
+
+
 async def test_what_the_sources_publish_is_on_the_timeline_and_in_the_figures(
     topics: Topics, running: Service, database: AsyncEngine, issuer: Issuer
 ) -> None:
