@@ -2,29 +2,29 @@
 comes of it.
 
 `python -m local.drill`: everything goes through the public APIs with the clients' own credentials; the agencies are
-other processes (`local.simulator`). Ends with 0 when every referral was answered and every measure confirmed.
+other processes (`local.simulator`). Ends with 0 when every referral was answered and every measure confirmed. With
+``--json`` the outcome is one document on the standard output, and what is seen meanwhile goes to the standard error.
 """
 
 import asyncio
+import json
 import os
-import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 import yaml
 from rich.console import Console
 
-from access.token_source import NoToken, TokenSource
-from local.drill_view import CaseView, print_response_times
+from local.drill_view import CaseView, Entry, print_response_times
+from local.party import Act, DrillFailed, Party
 
 PATIENCE_S = 180.0
 """How long the whole may take before the drill says what it still waits for."""
-RETRY_S = 0.3
 STORIES = Path(__file__).with_name("stories.yaml")
 AGENCIES = ("pnp-ucayali", "mp-fema-ucayali", "dp-ucayali")
 DISCLOSES: Mapping[str, Sequence[str]] = {
@@ -34,52 +34,28 @@ DISCLOSES: Mapping[str, Sequence[str]] = {
 }
 TEXT_VERSION = "drill-es-1"
 
-
-class DrillFailed(Exception):
-    """The drill did not come to its end; the text says what was refused or waited for."""
+Story = Mapping[str, Any]
 
 
-class Party:
-    """One client of the mechanism with its own credentials."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One story as it was played: ``entries`` are the lines of the case's timeline in the order they were seen."""
 
-    def __init__(self, client_id: str, environment: Mapping[str, str]) -> None:
-        self._urls = {name: environment[f"AMPARO_URL_{name.upper()}"] for name in ("intake", "protection", "timeline")}
-        tokens = TokenSource.from_file(
-            client_id=client_id,
-            key_file=Path(environment["AMPARO_HOME"]) / "keys" / "clients" / f"{client_id}.jwk",
-            token_endpoint=environment["AMPARO_TOKEN_ENDPOINT"],
-            audience=environment["AMPARO_ISSUER"],
-            clock=lambda: datetime.now(UTC),
-        )
-        self._client = httpx.AsyncClient(auth=tokens, timeout=10, trust_env=False)
+    title: str
+    case_id: str
+    entries: Sequence[Entry]
 
-    async def post(self, service: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """One act, sent again under its key until it is answered. Raises `DrillFailed` when it is refused."""
-        key = secrets.token_hex(16)
-        return await self._answered("POST", service, path, json=body, headers={"Idempotency-Key": key})
 
-    async def get(self, service: str, path: str, **query: Any) -> dict[str, Any]:
-        """One read, tried again until it is answered."""
-        return await self._answered("GET", service, path, params=query)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a drill left. ``acts`` are the answers that its parties got, ``response_times`` the timeline's answer for
+    what was sent since ``started``.
+    """
 
-    async def _answered(self, method: str, service: str, path: str, **request: Any) -> dict[str, Any]:
-        while True:
-            try:
-                answer = await self._client.request(method, f"{self._urls[service]}{path}", **request)
-            except (httpx.TransportError, NoToken):
-                await asyncio.sleep(RETRY_S)
-                continue
-            if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-                await asyncio.sleep(RETRY_S)
-                continue
-            if answer.is_error:
-                raise DrillFailed(f"{method} {path}: {answer.status_code} {answer.text}")
-            body: dict[str, Any] = answer.json()
-            return body
-
-    async def close(self) -> None:
-        """Ends the connections."""
-        await self._client.aclose()
+    started: datetime
+    cases: Sequence[Case]
+    acts: Sequence[Act]
+    response_times: Mapping[str, Any]
 
 
 class Mechanism:
@@ -89,23 +65,41 @@ class Mechanism:
         self.ngo = Party("ngo", environment)
         self.coordinator = Party("coordinator", environment)
         self.evaluator = Party("evaluator", environment)
+        self._parties = (self.ngo, self.coordinator, self.evaluator)
+
+    def acts(self) -> list[Act]:
+        """What was answered to all of them."""
+        return [act for party in self._parties for act in party.acts]
 
     async def close(self) -> None:
         """Ends all connections."""
-        for party in (self.ngo, self.coordinator, self.evaluator):
+        for party in self._parties:
             await party.close()
 
 
-async def play(story: Mapping[str, Any], mechanism: Mechanism, console: Console) -> str:
-    """One request from its filing to its measures. Answers with the case's id."""
-    ngo, coordinator, evaluator = mechanism.ngo, mechanism.coordinator, mechanism.evaluator
-    filed = await ngo.post("intake", "/v1/requests", story["request"])
-    case = filed["case_id"]
-    view = CaseView(case_id=case, title=story["title"], console=console)
-    watching = asyncio.create_task(view.watch(coordinator.get))
+def stories() -> Sequence[Story]:
+    """The invented requests, with what becomes of them."""
+    found: Sequence[Story] = yaml.safe_load(STORIES.read_text(encoding="utf-8"))
+    return found
+
+
+async def file(story: Story, ngo: Party) -> str:
+    """Files one request. Answers with the case's id."""
+    return str((await ngo.post("intake", "/v1/requests", story["request"]))["case_id"])
+
+
+async def consent(case_id: str, ngo: Party) -> None:
+    """Consents, for the subject, to each agency's being told what it needs."""
     for agency in AGENCIES:
-        consent = {"agency": agency, "discloses": DISCLOSES[agency], "text_version": TEXT_VERSION}
-        await ngo.post("intake", f"/v1/requests/{case}/consents", consent)
+        given = {"agency": agency, "discloses": DISCLOSES[agency], "text_version": TEXT_VERSION}
+        await ngo.post("intake", f"/v1/requests/{case_id}/consents", given)
+
+
+async def _proceed(story: Story, view: CaseView, mechanism: Mechanism) -> None:
+    """A case from the consents to its last measure."""
+    ngo, coordinator, evaluator = mechanism.ngo, mechanism.coordinator, mechanism.evaluator
+    case = view.case_id
+    await consent(case, ngo)
     await view.until("referral.acknowledged", 1)
     await coordinator.post("protection", f"/v1/cases/{case}/preliminary-report", story["report"])
     await evaluator.post("protection", f"/v1/cases/{case}/evaluations", story["evaluation"])
@@ -123,44 +117,81 @@ async def play(story: Mapping[str, Any], mechanism: Mechanism, console: Console)
         await ngo.post("protection", f"/v1/measures/{measure}/confirmation", {})
     await view.until("measure.confirmed", len(measures))
     await view.until("referral.answered", len(AGENCIES) + len(measures))
-    watching.cancel()
-    return str(case)
 
 
-async def drill(environment: Mapping[str, str], console: Console) -> None:
-    """All stories side by side, then how fast each agency answered. Raises `DrillFailed`."""
-    stories = yaml.safe_load(STORIES.read_text(encoding="utf-8"))
+async def drill(
+    environment: Mapping[str, str],
+    console: Console,
+    *,
+    patience_s: float = PATIENCE_S,
+    seen: Callable[[Entry], None] = lambda entry: None,
+) -> Outcome:
+    """All stories side by side, then how fast each agency answered. ``seen`` is told of each line of a case's timeline.
+
+    Raises `DrillFailed`, alone or in an exception group.
+    """
     mechanism = Mechanism(environment)
     started = datetime.now(UTC)
-    console.print("\n[bold]The drill[/]: three invented requests, limits of seconds instead of days")
-    for story in stories:
-        console.print(f"  [cyan]{story['title']:<18}[/] {story['says']}")
-    console.print()
+    views: list[CaseView] = []
+
+    async def play(story: Story) -> None:
+        case = await file(story, mechanism.ngo)
+        view = CaseView(case_id=case, title=story["title"], console=console, seen=seen)
+        views.append(view)
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(view.watch(mechanism.coordinator.get))
+            await _proceed(story, view, mechanism)
+            watching.cancel()
+
     try:
-        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
-            for story in stories:
-                group.create_task(play(story, mechanism, console))
+        async with asyncio.timeout(patience_s), asyncio.TaskGroup() as group:
+            for story in stories():
+                group.create_task(play(story))
         times = await mechanism.coordinator.get("timeline", "/v1/response-times", **{"from": started.isoformat()})
-        print_response_times(times, console)
     except TimeoutError:
+        waits = "; ".join(f"{view.title} waits for {view.waits_for}" for view in views if view.waits_for)
         raise DrillFailed(
-            f"it did not end within {PATIENCE_S:.0f} s; `make logs` shows what each program says"
+            f"it did not end within {patience_s:.0f} s ({waits}); `make logs` shows what each program says"
         ) from None
     finally:
         await mechanism.close()
+    return Outcome(
+        started=started,
+        cases=[Case(title=view.title, case_id=view.case_id, entries=view.entries) for view in views],
+        acts=mechanism.acts(),
+        response_times=times,
+    )
 
 
 def main(
     plain: Annotated[bool, typer.Option(help="No colours, for a file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as one document.")] = False,
+    patience: Annotated[float, typer.Option(help="Seconds that the whole may take.")] = PATIENCE_S,
 ) -> None:
     """Run the drill on the running stack."""
-    console = Console(no_color=plain, highlight=False, width=None if sys.stdout.isatty() else 150)
+    wide = None if sys.stdout.isatty() else 150
+    console = Console(no_color=plain, highlight=False, width=wide, stderr=as_json)
+    console.print("\n[bold]The drill[/]: three invented requests, limits of seconds instead of days")
+    for story in stories():
+        console.print(f"  [cyan]{story['title']:<18}[/] {story['says']}")
+    console.print()
     try:
-        asyncio.run(drill(os.environ, console))
+        outcome = asyncio.run(drill(os.environ, console, patience_s=patience))
     except* DrillFailed as failed:
-        for one in failed.exceptions:
-            console.print(f"[bold red]drill[/]: {one}", soft_wrap=True)
+        for one in _single(failed):
+            console.print(f"[bold red]drill[/]: {one}", soft_wrap=True, markup=True)
         raise typer.Exit(1) from None
+    print_response_times(outcome.response_times, console)
+    if as_json:
+        json.dump(asdict(outcome), sys.stdout, default=str)
+
+
+def _single(group: BaseExceptionGroup[DrillFailed]) -> Iterator[DrillFailed]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _single(one)
+        else:
+            yield one
 
 
 if __name__ == "__main__":

@@ -9,27 +9,42 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from local.party import NotThere
+
 READ_EVERY_S = 0.3
 UNSHOWN = frozenset({"clock.started", "clock.stopped"})
 """Lines that belong to another one: the act that started or stopped the clock is shown with its limit."""
 
 
-class CaseView:
-    """One case as its coordinator sees it."""
+Entry = Mapping[str, Any]
+"""A line of a case's timeline, as the API gives it."""
 
-    def __init__(self, *, case_id: str, title: str, console: Console) -> None:
-        self._case_id = case_id
-        self._title = title
+
+class CaseView:
+    """One case as its coordinator sees it. ``entries`` are the lines so far, ``waits_for`` says what is waited for."""
+
+    def __init__(
+        self, *, case_id: str, title: str, console: Console, seen: Callable[[Entry], None] = lambda entry: None
+    ) -> None:
+        self.case_id = case_id
+        self.title = title
+        self.entries: list[Entry] = []
+        self.waits_for = ""
         self._console = console
+        self._tell = seen
         self._seen: Counter[str] = Counter()
         self._shown: set[str] = set()
         self._grown = asyncio.Condition()
 
     async def watch(self, get: Callable[..., Awaitable[dict[str, Any]]]) -> None:
-        """Prints new lines of the case's timeline until cancelled."""
-        query: dict[str, Any] = {"limit": 200, "at_least": f"request/{self._case_id}:1"}
+        """Prints new lines of the case's timeline until cancelled. Raises `local.party.DrillFailed`."""
+        query: dict[str, Any] = {"limit": 200, "at_least": f"request/{self.case_id}:1"}
         while True:
-            page = await get("timeline", f"/v1/cases/{self._case_id}/timeline", **query)
+            try:
+                page = await get("timeline", f"/v1/cases/{self.case_id}/timeline", **query)
+            except NotThere:  # the filing's record is on its way
+                await asyncio.sleep(READ_EVERY_S)
+                continue
             fresh = [entry for entry in page["items"] if entry["id"] not in self._shown]
             for entry in fresh:
                 self._show(entry)
@@ -43,23 +58,27 @@ class CaseView:
 
     async def until(self, kind: str, count: int) -> None:
         """Waits until so many lines of a kind were seen."""
+        self.waits_for = f"{count} x {kind}"
         async with self._grown:
             await self._grown.wait_for(lambda: self._seen[kind] >= count)
+        self.waits_for = ""
 
-    def _show(self, entry: Mapping[str, Any]) -> None:
+    def _show(self, entry: Entry) -> None:
         self._shown.add(entry["id"])
         self._seen[entry["kind"]] += 1
+        self.entries.append(entry)
+        self._tell(entry)
         if entry["kind"] in UNSHOWN:
             return
         at = datetime.fromisoformat(entry["recorded_at"]).astimezone()
         who = entry["actor"]["unit"] or entry["actor"]["role"]
         self._console.print(
-            f"[dim]{at:%H:%M:%S}[/] [cyan]{self._title:<18}[/] {who:<18} {_what(entry):<44} {_how_long(entry)}",
+            f"[dim]{at:%H:%M:%S}[/] [cyan]{self.title:<18}[/] {who:<18} {_what(entry):<44} {_how_long(entry)}",
             soft_wrap=True,
         )
 
 
-def _what(entry: Mapping[str, Any]) -> str:
+def _what(entry: Entry) -> str:
     words = str(entry["kind"]).replace(".", " ").replace("_", " ")
     details = entry["details"]
     about = entry["agency"] or details.get("measure") or details.get("level") or ""
@@ -68,7 +87,7 @@ def _what(entry: Mapping[str, Any]) -> str:
     return f"{words}: {about}" if about and about != entry["actor"]["unit"] else words
 
 
-def _how_long(entry: Mapping[str, Any]) -> str:
+def _how_long(entry: Entry) -> str:
     if entry["after_ms"] is None:
         return ""
     since = "it was asked" if entry["since"] == "referral" else "filing"
@@ -87,7 +106,7 @@ def print_response_times(times: Mapping[str, Any], console: Console) -> None:
     table.add_column("agency", no_wrap=True)
     for heading in ("referrals", "acknowledged", "answered", "overdue"):
         table.add_column(heading, justify="right")
-    for heading in ("acknowledged: median", "slowest", "answered: median", "slowest"):
+    for heading in ("median to ack.", "slowest", "median to answer", "slowest"):
         table.add_column(heading, justify="right")
     for item in times["items"]:
         figures = item["figures"]

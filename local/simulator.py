@@ -133,7 +133,14 @@ class Agency:
                 return
             if answer.is_error:
                 sys.stderr.write(f"{self._name}: {act.path} was not taken: {answer.json().get('type', '')}\n")
+            else:
+                self._keep(act, answer.json())
             heapq.heappop(self._due)
+
+    def _keep(self, act: Act, receipt: dict[str, Any]) -> None:
+        """One line on the standard output: with it the agency proves what it did, and when."""
+        kept = {name: receipt[name] for name in ("stream", "version", "recorded_at", "event_hash", "receipt")}
+        sys.stdout.write(json.dumps({"act": act.path, **kept}) + "\n")
 
 
 class Health(BaseHTTPRequestHandler):
