@@ -81,6 +81,8 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
         settings["AMPARO_KEYRING"] = str(keys)
     else:
         settings |= client(stack, name.removeprefix("simulator-"))
+    if name in SIMULATORS:
+        settings["AMPARO_DRILL_SEED"] = stack.values["AMPARO_DRILL_SEED"]
     return settings
 
 

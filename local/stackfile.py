@@ -34,6 +34,7 @@ CHOICES: Mapping[str, str] = {
     "AMPARO_MECHANISM": "pe",
     "AMPARO_PACK": "drill",
     "AMPARO_TEMPORAL_NAMESPACE": temporal.NAMESPACE,
+    "AMPARO_DRILL_SEED": "7",
 }
 
 

@@ -73,7 +73,9 @@ class Settings(BaseSettings):
     url_timeline: str = ""
 
     pack: str = ""
-    """Rule pack of new cases; default ``drill`` embedded, ``peru-2021`` else."""
+    """Rule pack of new cases; default ``drill`` embedded, ``peru-2021`` else. ``drill:3`` has limits three times as
+    long.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)

@@ -1,5 +1,6 @@
 """Loads rule packs: the YAML files of this folder, checked once and kept as frozen values of `procedures.rules`."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from procedures.packs.document import PackForm
 from procedures.rules import Clock, MeasureRule, Pack, Purpose
 
-__all__ = ["Clock", "MeasureRule", "Pack", "PackError", "Purpose", "load", "read"]
+__all__ = ["Clock", "MeasureRule", "Pack", "PackError", "Purpose", "chosen", "load", "read"]
 
 FOLDER = Path(__file__).parent
 
@@ -36,6 +37,19 @@ def load(pack: str, *, version: str | None = None, scale: float = 1.0) -> Pack:
     if found.version != version:
         raise PackError(f"{pack} {number} is not here: the file holds {found.version}")
     return found
+
+
+def chosen(setting: str) -> Pack:
+    """The newest version of the pack that a setting names: its id, for a drill pack also ``<id>:<scale>``.
+
+    Raises `PackError`.
+    """
+    pack, colon, scale = setting.partition(":")
+    try:
+        times = float(scale) if colon else 1.0
+    except ValueError:
+        raise PackError(f"{setting}: after the colon stands a number that the limits are multiplied by") from None
+    return load(pack, scale=times)
 
 
 @cache
@@ -66,8 +80,8 @@ def read(path: Path, *, scale: float = 1.0) -> Pack:
     problems = form.problems()
     if problems:
         raise PackError(_told(path, node, [(tuple(at.split(".")), reason) for at, reason in problems]))
-    if not scale > 0:
-        raise PackError(f"{path.name}: a scale is above 0, not {scale:g}")
+    if not 0 < scale < math.inf:
+        raise PackError(f"{path.name}: a scale is a number above 0, not {scale:g}")
     if scale != 1 and form.status != "drill":
         raise PackError(f"{path.name}: status: limits of law are not scaled; only a drill pack is")
     return form.typed(scale)

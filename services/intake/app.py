@@ -23,7 +23,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
     keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
     vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
-    pack = packs.load(settings.pack)
+    pack = packs.chosen(settings.pack)
     return Parts(
         engine=engine,
         vault_engine=vault_engine,

@@ -33,6 +33,19 @@ def test_a_version_that_is_not_here_is_refused(version: str) -> None:
         packs.load("drill", version=version)
 
 
+@pytest.mark.parametrize(("setting", "version"), [("drill", "1"), ("drill:3", "1x3"), ("drill:0.5", "1x0.5")])
+def test_a_setting_may_stretch_the_limits_of_an_exercise(setting: str, version: str) -> None:
+    """A class of beginners, or a slow machine, gets more time; the version that each case records says so."""
+    assert packs.chosen(setting).version == version
+
+
+@pytest.mark.parametrize("setting", ["drill:", "drill:0", "drill:-1", "drill:nan", "drill:inf", "drill:fast", ":2", ""])
+def test_a_setting_without_a_sensible_scale_is_refused(setting: str) -> None:
+    """A process that would open cases without limits does not start."""
+    with pytest.raises(packs.PackError):
+        packs.chosen(setting)
+
+
 @pytest.mark.parametrize("name", ["atlantis", "../drill", "", "drill.yaml"])
 def test_a_pack_that_is_not_here_is_refused(name: str) -> None:
     """The name is never a way to another file."""
