@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export YES
 
-.PHONY: setup up demo down reset status logs test test-unit check bench proto
+.PHONY: setup up demo down reset status logs test test-slow test-unit check bench proto locks
 
 setup: ## the virtual environment with everything that tests and checks need
 	@$(PYTHON) local/environment.py dev
@@ -27,8 +27,11 @@ status: ## what runs, how well, where
 logs: ## the last lines of every log
 	@$(PY) -m local logs
 
-test: setup ## every test
-	@$(PY) -m pytest
+test: setup ## every test but the slow ones
+	@$(PY) -m pytest -n 2 --dist loadscope -m "not slow"
+
+test-slow: setup ## the slow tests: the whole system, faults, long histories
+	@$(PY) -m pytest -m slow
 
 test-unit: setup ## the tests that start no server
 	@$(PY) -m pytest -m "not slow and not servers"
@@ -37,7 +40,8 @@ check: setup ## style, types, layers, contracts
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-cache
+	@$(PY) -m proto.generate check
 	@$(PY) -m proto.generate check
 
 bench: setup ## measure; writes docs/benchmarks.md
@@ -45,3 +49,6 @@ bench: setup ## measure; writes docs/benchmarks.md
 
 proto: setup ## generate the code of the protobuf contracts
 	@$(PY) -m proto.generate
+
+locks: setup ## pin what pyproject.toml asks for
+	@$(PY) locks/pin.py
