@@ -4,7 +4,7 @@ workflow.
 A telling is a signal with start: a workflow that is missing is started by it, asks where its stream stands, and ends
 at once if that is closed. The dedupe table ``told`` moves in one transaction with the consumer's position; a crash
 between Temporal's answer and the commit tells once more, which the workflow knows for a copy. `reconcile` starts the
-workflows of open streams that are missing without any event.
+workflows of open streams that are missing without any event, such as after Temporal's database was lost.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
@@ -24,6 +25,8 @@ from eventlog.faults import TryAgain
 from workflows.ids import ENDS, HAPPENED, WORKFLOW_QUEUE, workflow_told, workflow_type
 
 RECONCILE_EVERY_S = 60.0
+LOOK_EVERY_S = 2.0
+"""How soon it is noticed that Temporal was lost and came back with nothing: until then no clock runs."""
 STARTED_AT_ONCE = 20
 """Workflows started side by side when many are missing."""
 
@@ -114,8 +117,24 @@ class Bridge:
             log.warning("workflows_started_for_open_streams", count=len(missing))
         return len(missing)
 
-    async def keep_reconciled(self, engine: AsyncEngine, *, every_s: float = RECONCILE_EVERY_S) -> None:
-        """Reconciles at start and then on a beat, until cancelled."""
+    async def keep_reconciled(
+        self, engine: AsyncEngine, *, every_s: float = RECONCILE_EVERY_S, look_s: float = LOOK_EVERY_S
+    ) -> None:
+        """Reconciles at start, on a beat, and at once where another database of Temporal's answers than before.
+
+        Goes on until cancelled. Raises ``RPCError``, also when Temporal is away between two beats: whoever starts it
+        again reconciles as soon as Temporal is back.
+        """
         while True:
+            database = await self._database()
             await self.reconcile(engine)
-            await asyncio.sleep(every_s)
+            for _ in range(max(1, round(every_s / look_s))):
+                await asyncio.sleep(look_s)
+                if await self._database() != database:
+                    break
+
+    async def _database(self) -> str:
+        """What tells one database of Temporal's from another: the id that its namespace was given when it was made."""
+        asked = DescribeNamespaceRequest(namespace=self.client.namespace)
+        answer = await self.client.workflow_service.describe_namespace(asked)
+        return str(answer.namespace_info.id)
