@@ -4,8 +4,9 @@ Whoever changes a referral holds its agency's row first, so acts on one agency's
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import reduce
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -191,6 +192,9 @@ async def act_on_referral(
 ) -> Done:
     """Does ``command`` to a referral that the actor may see. ``at_version``: what the actor has seen, where it matters.
 
+    What is late is judged when the act's turn has come: the command's ``now`` becomes the instant just before it is
+    recorded, however long it waited for another act on the agency.
+
     With no new event, the receipt of what is repeated. Raises ``Refused`` (``not-found``, ``precondition-failed``, and
     those of `domain.decide`) with nothing written, ``StreamMoved`` after three lost races.
     """
@@ -201,6 +205,8 @@ async def act_on_referral(
             return Done(receipt=earlier, seen=_until(seen, earlier))
         if at_version is not None and at_version != seen.history.version:
             raise Refused("precondition-failed", "read the referral and decide again")
+        keys = await _keys_to_seal(command, seen.sent, actor=actor, parts=parts)
+        command = _as_of(command, parts.clock())
         events = domain.decide(seen.state, command)
         if not events:
             return Done(receipt=receipt_of(_repeated(seen, command), parts=parts), seen=seen, quiet=True)
@@ -213,7 +219,7 @@ async def act_on_referral(
             act=act,
             correlation=seen.sent.case_id,
             occurred_at=getattr(command, "at", None),
-            keys=await _keys_to_seal(events, actor=actor, parts=parts),
+            keys=keys,
         )
         if appended.repeated:
             return Done(receipt=appended.receipt, seen=_until(seen, appended.receipt))
@@ -312,6 +318,15 @@ async def _held_agency(session: AsyncConnection, referral_id: str) -> str:
     return str(agency)
 
 
-async def _keys_to_seal(events: Sequence[object], *, actor: Actor, parts: Parts) -> Mapping[str, bytes]:
-    needed = {plain.key_id for event in events for _, plain in CODEC.encode(event)[1]}
-    return await parts.vault.for_sealing(sorted(needed), actor=actor) if needed else {}
+def _as_of(command: domain.Command, now: datetime) -> domain.Command:
+    return command if isinstance(command, domain.Recall) else replace(command, now=now)
+
+
+async def _keys_to_seal(
+    command: domain.Command, sent: domain.ReferralSent, *, actor: Actor, parts: Parts
+) -> Mapping[str, bytes]:
+    match command:
+        case domain.Reject(reasons=words) | domain.Answer(answer=words) if words:
+            return await parts.vault.for_sealing([sent.subject_id], actor=actor)
+        case _:
+            return {}

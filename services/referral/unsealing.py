@@ -12,7 +12,7 @@ from eventlog.sealing import unseal
 from eventlog.store import Actor
 from services.referral import case_files, projections
 from services.referral.disclosure import Disclosed, basis
-from services.referral.handlers import Parts, Seen, visible
+from services.referral.handlers import SEES_ALL, Parts, Seen, visible
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +79,15 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
 async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Written, ...]:
     """What stands sealed in the referral's own events: instructions, reasons, answers, in their order.
 
-    For the mechanism's coordinators and the addressee. Raises ``Refused`` ``not-found``.
+    For the mechanism's coordinators and the addressee, who reads the instructions while the referral is open, and what
+    it wrote itself for ever. Raises ``Refused`` ``not-found``.
     """
     async with parts.engine.connect() as session:
         seen = await visible(referral_id, session=session, actor=actor, parts=parts)
-    texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _own_texts(stored.event)]
+    names: tuple[str, ...] = ("reasons", "answer")
+    if seen.state.open or actor.role in SEES_ALL:
+        names = ("instructions", *names)
+    texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _sealed(stored.event, names)]
     if not texts:
         return ()
     secrets = await parts.vault.release(
@@ -99,8 +103,8 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
     )
 
 
-def _own_texts(event: object) -> Iterable[Sealed]:
-    for name in ("instructions", "reasons", "answer"):
+def _sealed(event: object, names: Iterable[str]) -> Iterable[Sealed]:
+    for name in names:
         if isinstance(found := getattr(event, name, None), Sealed):
             yield found
 

@@ -1,7 +1,7 @@
 """Referrals: what an agency was asked, what it may read, and its acts in the procedure's order."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -79,6 +79,12 @@ class ActAnswer(ReceiptAnswer):
     next: Due | None
 
 
+def _of_an_act(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that acts."""
+    repeated = {"model": ActAnswer, "description": "The act was recorded before, and nothing is recorded again."}
+    return {**responses("wrong-stage", *codes, writes=True), 200: repeated}
+
+
 @router.get("/{referral_id}", responses=responses())
 async def read_referral(
     request: Request,
@@ -127,7 +133,7 @@ async def read_texts(
 @router.post(
     "/{referral_id}/acknowledgement",
     status_code=201,
-    responses=responses("wrong-stage", "claimed-instant-ahead", writes=True),
+    responses=_of_an_act("claimed-instant-ahead"),
 )
 async def acknowledge_referral(
     request: Request,
@@ -146,7 +152,7 @@ async def acknowledge_referral(
 @router.post(
     "/{referral_id}/acceptance",
     status_code=201,
-    responses=responses("wrong-stage", "claimed-instant-ahead", writes=True),
+    responses=_of_an_act("claimed-instant-ahead"),
 )
 async def accept_referral(
     request: Request,
@@ -165,7 +171,7 @@ async def accept_referral(
 @router.post(
     "/{referral_id}/rejection",
     status_code=201,
-    responses=responses("wrong-stage", "claimed-instant-ahead", "legal-basis-missing", "text-too-long", writes=True),
+    responses=_of_an_act("claimed-instant-ahead", "legal-basis-missing", "text-too-long"),
 )
 async def reject_referral(
     request: Request,
@@ -193,7 +199,7 @@ async def reject_referral(
 @router.post(
     "/{referral_id}/answer",
     status_code=201,
-    responses=responses("wrong-stage", "claimed-instant-ahead", "text-too-long", writes=True),
+    responses=_of_an_act("claimed-instant-ahead", "text-too-long"),
 )
 async def answer_referral(
     request: Request,
@@ -211,7 +217,7 @@ async def answer_referral(
     return await _act(request, response, command, referral_id, at_version, act, actor)
 
 
-@router.post("/{referral_id}/recall", status_code=201, responses=responses("wrong-stage", writes=True))
+@router.post("/{referral_id}/recall", status_code=201, responses=_of_an_act())
 async def recall_referral(
     request: Request,
     response: Response,

@@ -282,6 +282,16 @@ async def test_a_repeated_act_gives_the_first_receipt_and_writes_nothing(room: R
     assert await room.stored() == before
 
 
+async def test_what_is_late_is_judged_when_the_act_is_recorded(room: Room) -> None:
+    """An act that waited for its turn until its clock ran out is late by the record's own time."""
+    _, referral_id = await room.sent()
+    command = domain.Acknowledge(agency=POLICE, now=room.clock())
+    room.clock.advance(seconds=7)
+    done = await handlers.act_on_referral(command, referral_id=referral_id, actor=OFFICER, act=act(), parts=room.parts)
+    stored = done.seen.history.events[-1]
+    assert (stored.event.late, stored.event.at, stored.recorded_at) == (True, room.clock(), room.clock())
+
+
 async def test_acts_that_race_leave_one_history(room: Room) -> None:
     """An answer, a recall and a rung at once: each is recorded or refused, none is lost or doubled."""
     _, referral_id = await room.sent()
