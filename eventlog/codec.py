@@ -42,7 +42,9 @@ def instant(message: Timestamp) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Typed events of one service: ``by_name`` from the message's full name to (dataclass, message class), ``names`` back."""
+    """Typed events of one service: ``by_name`` from the message's full name to (dataclass, message class), ``names``
+    back.
+    """
 
     by_name: Mapping[str, tuple[type[Any], type[Message]]]
     names: Mapping[type[Any], str]
