@@ -17,8 +17,8 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    bindparam,
     delete,
-    insert,
     select,
     text,
     tuple_,
@@ -87,7 +87,14 @@ incidents = Table(
     Column("duplicate_of", Text),
 )
 
-_INSERT_REQUEST, _INSERT_INCIDENT = insert(requests), insert(incidents)
+# One parameter instead of twenty: on the path of a filing, binding them costs as much as storing them.
+_ROW = bindparam("row", type_=JSONB)
+_INSERT_REQUEST = text("INSERT INTO requests SELECT * FROM jsonb_populate_record(NULL::requests, :row)").bindparams(
+    _ROW
+)
+_INSERT_INCIDENT = text("INSERT INTO incidents SELECT * FROM jsonb_populate_record(NULL::incidents, :row)").bindparams(
+    _ROW
+)
 
 
 def owner(actor: Actor) -> str:
@@ -97,7 +104,7 @@ def owner(actor: Actor) -> str:
 
 async def insert_request(session: AsyncConnection, recorded: Sequence[Recorded], state: Request) -> None:
     """The row of a request just filed; ``state`` is folded from ``recorded``."""
-    await session.execute(_INSERT_REQUEST, _request(recorded, state))
+    await session.execute(_INSERT_REQUEST, {"row": _as_json(_request(recorded, state))})
 
 
 async def update_request(session: AsyncConnection, state: Request, *, version: int, added_evidence: int) -> None:
@@ -114,7 +121,7 @@ async def update_request(session: AsyncConnection, state: Request, *, version: i
 
 async def insert_incident(session: AsyncConnection, recorded: Sequence[Recorded]) -> None:
     """The row of an incident just reported."""
-    await session.execute(_INSERT_INCIDENT, incident_row(recorded))
+    await session.execute(_INSERT_INCIDENT, {"row": _as_json(incident_row(recorded))})
 
 
 async def update_incident(session: AsyncConnection, state: Incident, *, version: int, duplicate_of: str) -> None:
@@ -208,6 +215,10 @@ def _request(recorded: Sequence[Recorded], state: Request) -> dict[str, object]:
         "consents": consents(state),
         "evidence": evidence_in(recorded),
     }
+
+
+def _as_json(row: dict[str, object]) -> dict[str, object]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def evidence_in(recorded: Sequence[Recorded]) -> int:

@@ -41,12 +41,17 @@ router = APIRouter(prefix="/v1/requests", tags=["requests"])
 CaseIdPath = Annotated[Uuid, Path(description="The case's id, as the filing answered it.")]
 
 
-class SubjectAnswer(Answer):
-    """A subject. Texts are there only where they were unsealed; null where nothing was given."""
+class SubjectRow(Answer):
+    """A subject by its id, which is random and belongs to this case only."""
 
     subject_id: str
     kind: SubjectKind
     linked: bool
+
+
+class SubjectAnswer(SubjectRow):
+    """A subject. Texts are there only where they were unsealed; null where nothing was given."""
+
     name: str | None = None
     contact: str | None = None
     place: str | None = None
@@ -57,7 +62,7 @@ class FilingAnswer(ReceiptAnswer):
     """A filing is registered. Keep `case_id`: it is what everything else is asked by."""
 
     case_id: str
-    subjects: list[SubjectAnswer]
+    subjects: list[SubjectRow]
     full_receipt: dict[str, str] | None = Field(
         default=None,
         description="With `receipt: full`: field path → opener, base64. HMAC-SHA-256 of a text under its opener is the "
@@ -90,15 +95,14 @@ class EvidenceAnswer(Answer):
     description: str | None = None
 
 
-class RequestRow(Answer):
-    """A request in a list: codes and ids only."""
+class RequestSummary(Answer):
+    """What is shown of a request in every place: codes and ids only."""
 
     case_id: str
     recorded_at: datetime
     version: int
     stage: domain.Stage
     filed_by: FiledBy
-    subjects: list[SubjectAnswer]
     incident: IncidentKind
     perpetrator: PerpetratorKind
     repeated_perpetrator: bool
@@ -113,32 +117,19 @@ class RequestRow(Answer):
     pack_version: str
     excluded: list[str]
     consents: list[GroundAnswer]
+
+
+class RequestRow(RequestSummary):
+    """A request in a list."""
+
+    subjects: list[SubjectRow]
     evidence: int = Field(description="How many pieces.")
 
 
-class RequestAnswer(Answer):
+class RequestAnswer(RequestSummary):
     """A request as it stands."""
 
-    case_id: str
-    recorded_at: datetime
-    version: int
-    stage: domain.Stage
-    filed_by: FiledBy
     subjects: list[SubjectAnswer]
-    incident: IncidentKind
-    perpetrator: PerpetratorKind
-    repeated_perpetrator: bool
-    imminent: bool
-    region: str
-    causes: list[str]
-    project: str
-    territory: str
-    no_accompaniment: bool
-    language: str
-    pack: str
-    pack_version: str
-    excluded: list[str]
-    consents: list[GroundAnswer]
     evidence: list[EvidenceAnswer]
     narrative: str | None = None
     wanted: str | None = None

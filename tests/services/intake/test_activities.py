@@ -6,6 +6,7 @@ from temporalio.testing import ActivityEnvironment
 
 from amparo.activities.v1.activities_pb2 import Addressee, AskRequestStanding, RequestStanding
 from eventlog.decider import Refused
+from services.intake import projections
 from services.intake.activities import activities
 from tests.services.intake.conftest import Enter, Registry
 from tests.services.intake.invented import consent, decision, filed, post
@@ -43,6 +44,8 @@ async def test_the_standing_does_not_rest_on_a_read_table(enter: Enter, registry
     async with registry.parts.engine.begin() as session:
         await session.execute(text("DELETE FROM requests WHERE case_id = :case_id"), {"case_id": case_id})
     assert [told.agency for told in (await standing(registry, case_id)).addressees] == ["a"]
+    async with registry.parts.engine.begin() as session:
+        await projections.rebuild(session, registry.parts.store)
 
 
 async def test_a_case_that_was_never_filed_has_no_standing(registry: Registry) -> None:
