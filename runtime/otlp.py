@@ -71,12 +71,9 @@ METRICS: Mapping[str, tuple[str, str, str]] = {
         "Records handed to the broker, by topic: the events appended.",
     ),
     "messaging.process.duration": ("histogram", "s", "Time to apply one record, by topic."),
-    "amparo.relay.lag": ("gauge", "{event}", "Events that are appended and not published yet, by source."),
-    "amparo.consumer.lag": (
-        "gauge",
-        "{event}",
-        "Records of a source that a consumer has not applied yet, by consumer and source.",
-    ),
+    "amparo.relay.lag": ("gauge", "{event}", "Records that are numbered and not published yet, by source."),
+    "amparo.source.published": ("gauge", "{record}", "Records of a source that Kafka holds."),
+    "amparo.consumer.taken": ("gauge", "{record}", "Records of a source that a consumer has taken, by consumer."),
     "amparo.loop.failures": ("counter", "{failure}", "Crashes of a supervised loop, by its name."),
 }
 

@@ -37,7 +37,7 @@ DATABASE_CHECK_S = 2.0
 DRAIN_REQUESTS_S = 2
 """How long open requests may take to end after SIGTERM; the loops have the rest of the five seconds."""
 DRAIN_LOOPS_S = 2.5
-LAG_EVERY_S = 15.0
+FLOW_EVERY_S = 5.0
 
 _log = structlog.get_logger("runtime.service")
 
@@ -46,6 +46,9 @@ class Consuming(Protocol):
     """`eventlog.consumer.Consumer`, as far as a service uses it."""
 
     name: str
+
+    @property
+    def positions(self) -> Mapping[str, int]: ...
 
     async def run(self) -> None: ...
 
@@ -101,6 +104,7 @@ class Service:
         self._summary = summary
         self._supervision = Supervision(())
         self._sequencer: Sequencer | None = None
+        self._running_consumers: Sequence[Consuming] = ()
 
     def app(self) -> FastAPI:
         """The ASGI application; its lifespan starts and ends the loops."""
@@ -138,7 +142,7 @@ class Service:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self._supervision = Supervision(tuple(self._all_loops()))
         self._supervision.start()
-        measuring = asyncio.create_task(self._measure_lag()) if telemetry.recording() and self._store else None
+        measuring = asyncio.create_task(self._measure_flow()) if telemetry.recording() else None
         _log.info("started", port=self.settings.port)
         try:
             yield
@@ -156,7 +160,8 @@ class Service:
         found: list[Loop] = []
         if self._store is not None:
             found.append(self._sequencer_loop())
-        for consumer in self._consumers(self.parts) if self._consumers else ():
+        self._running_consumers = tuple(self._consumers(self.parts)) if self._consumers else ()
+        for consumer in self._running_consumers:
             found.append(Loop(name=f"consumer.{consumer.name}", run=consumer.run, up=_up_of(consumer)))
         if self._activities or self._workflows:
             found.append(self._worker_loop())
@@ -210,12 +215,17 @@ class Service:
             return False
         return True
 
-    async def _measure_lag(self) -> None:
-        """How far Kafka is behind the store; only where somebody listens."""
+    async def _measure_flow(self) -> None:
+        """How far Kafka and the consumers are; only where somebody listens.."""
         while True:
-            if self._sequencer is not None and (behind := self._sequencer.behind) is not None:
-                telemetry.measure("amparo.relay.lag", behind, source=self.source)
-            await asyncio.sleep(LAG_EVERY_S)
+            await asyncio.sleep(FLOW_EVERY_S)
+            relay = self._sequencer.relay if self._sequencer else None
+            if relay is not None and relay.published is not None and self._sequencer is not None:
+                telemetry.measure("amparo.relay.lag", self._sequencer.behind or 0, source=self.source)
+                telemetry.measure("amparo.source.published", relay.published + 1, source=self.source)
+            for consumer in self._running_consumers:
+                for source, index in consumer.positions.items():
+                    telemetry.measure("amparo.consumer.taken", index + 1, consumer=consumer.name, source=source)
 
 
 def run(service: Service) -> None:

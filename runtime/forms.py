@@ -1,0 +1,89 @@
+"""What bodies and answers of every API share: strict models, bounded texts and codes, the receipt, versions."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Header, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+
+from access.problems import Problem
+from eventlog.receipts import Receipt
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+class Body(BaseModel):
+    """A body as it is sent: what it does not name is refused, so that a misspelled member never goes unseen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Body):
+    """An act that needs no word: `{}`."""
+
+
+class Answer(BaseModel):
+    """An answer's body."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _storable(text: str) -> str:
+    text.encode()  # half a surrogate pair is no text; as a ValueError it becomes a problem of this field
+    if "\0" in text:
+        raise ValueError("a text holds no NUL")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Flag = StrictBool
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""An opaque code of the mechanism's own lists: an agency, a measure, a cause, a project. Never a name."""
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+"""ISO 3166-2, such as `PE-UCA`."""
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+"""A random UUID in lower case."""
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST)]
+
+
+class ReceiptAnswer(Answer):
+    """What proves an act. It was recorded once, however often the same request was sent."""
+
+    stream: str = Field(description="The stream that the act was appended to.")
+    version: int = Field(description="The stream's version afterwards; also the answer's `ETag`.")
+    recorded_at: datetime = Field(description="When it was registered, UTC: what the clocks count by.")
+    event_hash: str = Field(description="SHA-256 of the act's first event, hex.")
+    receipt: str | None = Field(description="Signed note over the hashes of the act's events. It names nobody.")
+
+    @classmethod
+    def members(cls, receipt: Receipt) -> dict[str, object]:
+        """The members that every receipt gives."""
+        return {
+            "stream": receipt.stream,
+            "version": receipt.version,
+            "recorded_at": receipt.recorded_at,
+            "event_hash": receipt.event_hash,
+            "receipt": receipt.note,
+        }
+
+
+def tag(response: Response, version: int) -> None:
+    """Gives the answer its ``ETag``, the version."""
+    response.headers["ETag"] = f'"{version}"'
+
+
+def if_match(
+    sent: Annotated[
+        str | None, Header(alias="If-Match", max_length=64, description='Refuse unless at this version: `"3"`.')
+    ] = None,
+) -> int | None:
+    """The version that an act insists on, None for any. What is no version of ours matches nothing."""
+    if sent is None or sent.strip() == "*":
+        return None
+    digits = sent.strip().removeprefix('"').removesuffix('"')
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 16):
+        raise Problem("precondition-failed")
+    return int(digits)
+
+
+AtVersion = Annotated[int | None, Depends(if_match)]
