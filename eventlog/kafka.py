@@ -27,8 +27,8 @@ REQUEST_MS = 10_000
 DELIVERY_MS = 30_000
 """After this long without an acknowledgement the relay asks the topic where it stands and begins anew."""
 BATCH_BYTES = 900_000
-"""Of one request to the broker, below its limit of 1 MiB. kafka-python spends its time per request, and wakes its sender
-for every record once one request is full: the default of 16 KiB costs half of the rate."""
+"""Of one request to the broker, below its limit of 1 MiB. kafka-python spends its time per request, and wakes its
+sender for each record while a full one waits: the default of 16 KiB costs half of the rate."""
 FETCH_WAIT_MS = 500
 POLL_MS = 250
 POLL_RECORDS = 500

@@ -9,7 +9,7 @@ by its index.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,7 @@ class Relay:
         source: str,
         topic: str,
         kafka: str,
-        connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]],
+        store: psycopg.AsyncConnection[Any],
         tracing: Tracing,
         replication: Replication,
         step: Step,
@@ -101,7 +101,7 @@ class Relay:
         self.looked = asyncio.Event()
         """Set once the topic was compared with the store, or could not be reached."""
         self._kafka = kafka
-        self._connect = connect
+        self._store = store
         self._tracing = tracing
         self._replication = replication
         self._step = step
@@ -125,20 +125,18 @@ class Relay:
         """Publishes until cancelled; waits for a broker that is away. Raises `Diverged`, `TopicUnfit` and
         ``psycopg.OperationalError``."""
         backoff = Backoff()
-        async with await self._connect() as store:
-            while True:
-                lane = Lane("kafka-relay")
-                publishing = _Publishing(self, lane)
-                try:
-                    await publishing.run(store, backoff)
-                except KafkaError as error:
-                    self.reachable = False
-                    self.looked.set()
-                    await backoff.wait(
-                        _log, "the broker is away, publishing waits", topic=self.topic, error=type(error).__name__
-                    )
-                finally:
-                    lane.leave(publishing.close)
+        while True:
+            lane = Lane("kafka-relay")
+            publishing = _Publishing(self, lane)
+            try:
+                await publishing.run(self._store, backoff)
+            except KafkaError as error:
+                self.reachable = False
+                self.looked.set()
+                about = {"topic": self.topic, "error": type(error).__name__}
+                await backoff.wait(_log, "the broker is away, publishing waits", **about)
+            finally:
+                lane.leave(publishing.close)
 
 
 class _Publishing:
@@ -193,14 +191,13 @@ class _Publishing:
     async def _compare(self, store: psycopg.AsyncConnection[Any], tail: Tail) -> None:
         relay = self._relay
         self._end = tail.end
-        if tail.record is None:
-            self._next, relay.published = 0, -1
-            return
-        index: int = tail.record.index
-        rows = await store.execute("SELECT record FROM records WHERE index = %s", [index], binary=True)
-        row = await rows.fetchone()
-        if row is None or row[0] != tail.value:
-            raise Diverged(relay.topic, index)
+        index = -1
+        if tail.record is not None:
+            index = tail.record.index
+            rows = await store.execute("SELECT record FROM records WHERE index = %s", [index], binary=True)
+            row = await rows.fetchone()
+            if row is None or row[0] != tail.value:
+                raise Diverged(relay.topic, index)
         if relay.published is not None:  # a batch that failed may have been overtaken by one that did not
             index = min(index, relay.published)
         self._next, relay.published = index + 1, index

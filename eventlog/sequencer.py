@@ -10,7 +10,8 @@ next), *sent* (perhaps published, perhaps twice), *acknowledged* (published).
 import asyncio
 import hashlib
 import struct
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import psycopg
@@ -116,7 +117,7 @@ class Sequencer:
 
     async def _contend(self, backoff: Backoff) -> None:
         lock = struct.unpack(">q", hashlib.sha256(f"amparo sequencer {self.source}".encode()).digest()[:8])[0]
-        async with await self._connect() as connection:
+        async with self._connected() as connection, self._connected() as store:
             while not await _value(connection, "SELECT pg_try_advisory_lock(%s)", lock):
                 self._become("standby")
                 backoff.reset()
@@ -130,7 +131,7 @@ class Sequencer:
                 source=self.source,
                 topic=self.topic,
                 kafka=self._kafka,
-                connect=self._connect,
+                store=store,
                 tracing=self._tracing,
                 replication=self._replication,
                 step=self._step,
@@ -177,9 +178,10 @@ class Sequencer:
         self._step("committed")
         return framed
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """A connection that notices within half a minute that the other side is gone, on either side."""
-        return await psycopg.AsyncConnection.connect(
+        connection = await psycopg.AsyncConnection.connect(
             self._database,
             autocommit=True,
             connect_timeout=CONNECT_S,
@@ -190,6 +192,10 @@ class Sequencer:
             tcp_user_timeout=25_000,
             options="-c timezone=UTC -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
         )
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     def _become(self, role: Role) -> None:
         if role != self.role:

@@ -26,6 +26,7 @@ from tests.eventually import eventually
 from tests.stack import Databases
 
 NOW = datetime(2026, 3, 2, 9, 30, 0, 250_000, tzinfo=UTC)
+WAIT_S = 60
 FILER = Actor(id="filer-1", role="filer", unit="ngo-1")
 
 
@@ -120,6 +121,12 @@ class Log:
         async with self.engine.connect() as session:
             return [tuple(row) for row in await session.execute(text(statement))]
 
+    def pending(self) -> int:
+        """How many events wait for their number; only the sequencer's role may look."""
+        with postgres.connect(self.databases.url("intake", "sequencer")) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM pending").fetchone() or (0,)
+        return int(count)
+
     async def records(self) -> list[bytes]:
         """The source's records in order. Fails where an index is missing."""
         found = await self.rows("SELECT index, record FROM records ORDER BY index")
@@ -128,7 +135,7 @@ class Log:
 
     async def numbered(self, count: int) -> list[bytes]:
         """The records once there are so many."""
-        return await eventually(self.records, accept=lambda found: len(found) >= count, timeout=20)
+        return await eventually(self.records, accept=lambda found: len(found) >= count, timeout=WAIT_S)
 
     async def taken(self) -> list[int]:
         """The indexes that `note_taken` wrote, in the order in which it did."""
@@ -136,7 +143,7 @@ class Log:
 
     async def took(self, count: int) -> list[int]:
         """What was taken once it is so many."""
-        return await eventually(self.taken, accept=lambda found: len(found) >= count, timeout=20)
+        return await eventually(self.taken, accept=lambda found: len(found) >= count, timeout=WAIT_S)
 
     def messages(self) -> list[Any]:
         """All messages of the topic as they are."""
@@ -156,8 +163,12 @@ class Log:
     async def published(self, count: int) -> list[Any]:
         """The topic's messages once there are so many."""
         return await eventually(
-            lambda: asyncio.to_thread(self.messages), accept=lambda found: len(found) >= count, timeout=20
+            lambda: asyncio.to_thread(self.messages), accept=lambda found: len(found) >= count, timeout=WAIT_S
         )
+
+    def admin(self) -> Any:
+        """For topics. To be closed."""
+        return KafkaAdminClient(bootstrap_servers=self.kafka)
 
     def publish(self, *values: bytes) -> None:
         """Writes to the topic past the sequencer, as a zombie or an intruder would."""
@@ -168,13 +179,13 @@ class Log:
 
     def delete_topic(self) -> None:
         """The broker loses the source's topic."""
-        admin = KafkaAdminClient(bootstrap_servers=self.kafka)
+        admin = self.admin()
         admin.delete_topics([self.topic])
         admin.close()
 
     def create_topic(self) -> None:
         """An empty topic of the source, with no sequencer."""
-        admin = KafkaAdminClient(bootstrap_servers=self.kafka)
+        admin = self.admin()
         admin.create_topics({self.topic: {"num_partitions": 1, "replication_factor": 1}})
         admin.wait_for_topics([self.topic])
         admin.close()

@@ -79,7 +79,7 @@ def _message(
     file: descriptor_pb2.FileDescriptorProto, name: str, fields: list[tuple[str, int, str, bool]], sealed: list[str]
 ) -> None:
     message = file.message_type.add(name=name)
-    message.options.Extensions[record_pb2.sealed].extend(sealed)
+    message.options.Extensions[record_pb2.sealed].extend(sealed)  # type: ignore[index]  # the stub knows files only
     for number, (field, kind, type_name, repeated) in enumerate(fields, start=1):
         message.field.add(
             name=field,

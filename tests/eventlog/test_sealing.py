@@ -1,7 +1,6 @@
 """Personal data in a sealed field: readable with the key, provable with the opener, and otherwise nothing."""
 
 import hmac
-import os
 from dataclasses import replace
 from hashlib import sha256
 
@@ -115,4 +114,3 @@ def test_each_field_has_a_key_of_its_own() -> None:
     """The key's commitment differs from field to field, so the fields of one subject cannot be told by it."""
     one, other = sealed("text")[0], sealed("text", path="reason")[0]
     assert one.ciphertext[1:33] != other.ciphertext[1:33]
-    assert os.path.commonprefix([one.ciphertext, other.ciphertext]) == one.ciphertext[:1]
