@@ -6,12 +6,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from runtime.forms import Body, Code, Flag, Region, Uuid
 from services.intake import domain, handlers
 from services.intake.api.forms import (
-    Body,
-    Code,
     Contact,
-    Flag,
     Hex256,
     Language,
     Name,
@@ -19,10 +17,8 @@ from services.intake.api.forms import (
     OptionalCode,
     PersonId,
     Place,
-    Region,
     Story,
     TextVersion,
-    Uuid,
     Words,
 )
 from services.intake.domain import AgencyId, CaseId, SubjectGiven, SubjectId

@@ -12,27 +12,13 @@ from access.authorization import may
 from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.store import Actor
+from runtime.forms import Answer, AtVersion, Body, Code, Flag, ReceiptAnswer, Region, Uuid, tag
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
+from runtime.pages import cursor as cursor_at
 from services.intake import handlers, incident, projections
-from services.intake.api import examples, forms
+from services.intake.api import examples
 from services.intake.api.bodies import Causes
-from services.intake.api.forms import (
-    Answer,
-    AtVersion,
-    Body,
-    Code,
-    Cursor,
-    Flag,
-    Limit,
-    OptionalCode,
-    Page,
-    Past,
-    Place,
-    ReceiptAnswer,
-    Region,
-    Story,
-    Uuid,
-    Words,
-)
+from services.intake.api.forms import OptionalCode, Past, Place, Story, Words
 from services.intake.handlers import Parts, Seen
 from services.intake.incident import IncidentId
 from services.intake.projections import fold_incident
@@ -166,7 +152,7 @@ async def report_incident(
     receipt = await handlers.report_incident(
         body.command(now=parts.clock()), case_id=body.case_id or "", actor=actor, act=act, parts=parts
     )
-    forms.tag(response, receipt.version)
+    tag(response, receipt.version)
     incident_id = receipt.stream.partition("/")[2]
     return IncidentActAnswer.model_validate({"incident_id": incident_id, **ReceiptAnswer.members(receipt)})
 
@@ -176,7 +162,7 @@ async def list_incidents(
     request: Request,
     actor: Annotated[Actor, may("incident.read")],
     cursor: Cursor = None,
-    limit: Limit = forms.DEFAULT_PAGE,
+    limit: Limit = DEFAULT_PAGE,
     kind: IncidentKind | None = None,
     verification: Verification | None = None,
     case_id: Uuid | None = None,
@@ -202,11 +188,12 @@ async def list_incidents(
             projections.incidents,
             owned_by=None if handlers.sees_all(actor) else projections.owner(actor),
             filters=[(name, str(value)) for name, value in chosen.items() if value is not None],
-            after=forms.after(cursor),
+            after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,
         )
     items = [IncidentRow.model_validate(_row(dict(row._mapping))) for row in rows[:limit]]
-    return Page(items=items, next_cursor=forms.next_cursor(rows, limit=limit, id_name="incident_id"))
+    following = cursor_at(rows[limit - 1].recorded_at, rows[limit - 1].incident_id) if len(rows) > limit else None
+    return Page(items=items, next_cursor=following)
 
 
 @router.get("/{incident_id}", responses=responses())
@@ -221,7 +208,7 @@ async def read_incident(
     seen = await handlers.see(
         handlers.incident_stream(incident_id), unseal=unseal, actor=actor, parts=request.app.state.parts
     )
-    forms.tag(response, seen.history.version)
+    tag(response, seen.history.version)
     return _answer(seen, unseal=unseal)
 
 
@@ -245,7 +232,7 @@ async def verify_incident(
     receipt = await handlers.verify_incident(
         command, incident_id=incident_id, at_version=at_version, actor=actor, act=act, parts=request.app.state.parts
     )
-    forms.tag(response, receipt.version)
+    tag(response, receipt.version)
     return IncidentActAnswer.model_validate({"incident_id": incident_id, **ReceiptAnswer.members(receipt)})
 
 

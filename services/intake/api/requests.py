@@ -12,8 +12,11 @@ from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.receipts import Receipt
 from eventlog.store import ActKey, Actor
+from runtime.forms import Answer, AtVersion, Code, ReceiptAnswer, Region, Uuid, tag
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
+from runtime.pages import cursor as cursor_at
 from services.intake import domain, handlers, projections
-from services.intake.api import examples, forms
+from services.intake.api import examples
 from services.intake.api.bodies import (
     ConsentBody,
     ConsentWithdrawalBody,
@@ -24,7 +27,6 @@ from services.intake.api.bodies import (
     ReceiptChoice,
     WithdrawalBody,
 )
-from services.intake.api.forms import Answer, AtVersion, Code, Cursor, Limit, Page, ReceiptAnswer, Uuid
 from services.intake.domain import AgencyId, SubjectId
 from services.intake.handlers import Filed, Parts, Seen
 from services.intake.projections import fold_request
@@ -174,7 +176,7 @@ async def file_request(
         act=act,
         parts=parts,
     )
-    forms.tag(response, filed.receipt.version)
+    tag(response, filed.receipt.version)
     return _filed(filed, body.receipt)
 
 
@@ -183,10 +185,10 @@ async def list_requests(
     request: Request,
     actor: Annotated[Actor, may("request.list")],
     cursor: Cursor = None,
-    limit: Limit = forms.DEFAULT_PAGE,
+    limit: Limit = DEFAULT_PAGE,
     stage: domain.Stage | None = None,
     incident: IncidentKind | None = None,
-    region: Annotated[forms.Region | None, Query(description="ISO 3166-2.")] = None,
+    region: Annotated[Region | None, Query(description="ISO 3166-2.")] = None,
     cause: Annotated[Code | None, Query(description="One structural cause.")] = None,
     project: Code | None = None,
     territory: Code | None = None,
@@ -207,11 +209,12 @@ async def list_requests(
             projections.requests,
             owned_by=None if handlers.sees_all(actor) else projections.owner(actor),
             filters=[(name, str(value)) for name, value in chosen.items() if value is not None],
-            after=forms.after(cursor),
+            after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,
         )
     items = [RequestRow.model_validate(_without_owner(row._mapping)) for row in rows[:limit]]
-    return Page(items=items, next_cursor=forms.next_cursor(rows, limit=limit, id_name="case_id"))
+    following = cursor_at(rows[limit - 1].recorded_at, rows[limit - 1].case_id) if len(rows) > limit else None
+    return Page(items=items, next_cursor=following)
 
 
 @router.get("/{case_id}", responses=responses())
@@ -226,7 +229,7 @@ async def read_request(
     seen = await handlers.see(
         handlers.request_stream(case_id), unseal=unseal, actor=actor, parts=request.app.state.parts
     )
-    forms.tag(response, seen.history.version)
+    tag(response, seen.history.version)
     return _answer(seen, unseal=unseal)
 
 
@@ -337,7 +340,7 @@ async def _act(
     receipt = await handlers.act_on_request(
         command, case_id=case_id, at_version=at_version, actor=actor, act=act, parts=request.app.state.parts
     )
-    forms.tag(response, receipt.version)
+    tag(response, receipt.version)
     return ActAnswer.model_validate({"case_id": case_id, **ReceiptAnswer.members(receipt)})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Row
 
-from services.protection.api.forms import Answer
+from runtime.forms import Answer
 from services.protection.domain import Stage
 from services.protection.domain.measure import State
 

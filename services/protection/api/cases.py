@@ -1,5 +1,6 @@
 """Cases: reading them, and the coordinator's acts on a case as a whole."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,22 +11,13 @@ from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import Actor
+from runtime.forms import AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
+from runtime.pages import cursor as cursor_at
 from services.protection import domain, handlers, projections
 from services.protection.api import answers, forms
 from services.protection.api.answers import CaseAnswer, CaseRow, Due, MeasureAnswer
-from services.protection.api.forms import (
-    AtVersion,
-    Body,
-    CaseIdPath,
-    Cursor,
-    Flag,
-    Limit,
-    Nothing,
-    Page,
-    PartsDep,
-    ReceiptAnswer,
-    Words,
-)
+from services.protection.api.forms import CaseIdPath, PartsDep, Words
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
@@ -49,9 +41,9 @@ async def list_cases(
     parts: PartsDep,
     actor: Annotated[Actor, may("case.list")],
     cursor: Cursor = None,
-    limit: Limit = forms.DEFAULT_PAGE,
+    limit: Limit = DEFAULT_PAGE,
     stage: domain.Stage | None = None,
-    track: Annotated[forms.Code | None, Query(description="A track of the rule pack.")] = None,
+    track: Annotated[Code | None, Query(description="A track of the rule pack.")] = None,
 ) -> Page[CaseRow]:
     """Cases that your unit filed, newest first; for the mechanism's staff, all."""
     chosen = {"stage": stage, "track": track}
@@ -60,11 +52,12 @@ async def list_cases(
             session,
             owned_by=None if actor.role in handlers.STAFF else projections.owner(unit=actor.unit, client=actor.id),
             filters={name: str(value) for name, value in chosen.items() if value is not None},
-            after=forms.after(cursor),
+            after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,
         )
     items = [CaseRow.model_validate(answers.told(row)) for row in rows[:limit]]
-    return Page(items=items, next_cursor=forms.next_cursor(rows, limit=limit))
+    following = cursor_at(rows[limit - 1].received_at, rows[limit - 1].case_id) if len(rows) > limit else None
+    return Page(items=items, next_cursor=following)
 
 
 @router.get("/{case_id}", responses=responses())
@@ -78,7 +71,7 @@ async def read_case(
             raise Refused("not-found", "there is no such case of yours")
         clocks = await projections.clocks_of(session, case_id)
         measures = await projections.measures_of(session, case_id)
-    forms.tag(response, row.version)
+    tag(response, row.version)
     return CaseAnswer.model_validate(
         {
             **answers.told(row),
@@ -145,8 +138,10 @@ async def close_case(
 
 def acted(response: Response, case_id: str, done: handlers.Done) -> CaseActAnswer:
     """The answer to an act on a case."""
-    forms.tag(response, done.receipt.version)
-    return CaseActAnswer.model_validate({**forms.members(done), "case_id": case_id, "next_due": due_after(done)})
+    tag(response, done.receipt.version)
+    return CaseActAnswer.model_validate(
+        {**ReceiptAnswer.members(done.receipt), "case_id": case_id, "next_due": due_after(done)}
+    )
 
 
 def due_after(done: handlers.Done) -> list[dict[str, object]]:

@@ -10,21 +10,12 @@ from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.store import Actor
 from procedures.risk import Axis, Level, Score
+from runtime.forms import AtVersion, Body, Code, Flag, ReceiptAnswer, tag
 from services.protection import domain, handlers
 from services.protection.api import forms
 from services.protection.api.answers import Due
 from services.protection.api.cases import due_after
-from services.protection.api.forms import (
-    AtVersion,
-    Body,
-    CaseIdPath,
-    Code,
-    Flag,
-    PartsDep,
-    Reason,
-    ReceiptAnswer,
-    Words,
-)
+from services.protection.api.forms import CaseIdPath, PartsDep, Reason, Words
 from services.protection.domain import Case
 
 router = APIRouter(prefix="/v1/cases", tags=["evaluations"])
@@ -114,10 +105,10 @@ async def evaluate_risk(
         parts=parts,
     )
     evaluated = done.events[0]
-    forms.tag(response, done.receipt.version)
+    tag(response, done.receipt.version)
     return EvaluationAnswer.model_validate(
         {
-            **forms.members(done),
+            **ReceiptAnswer.members(done.receipt),
             "case_id": case_id,
             "evaluation_id": evaluated.evaluation_id,
             "proposed": evaluated.proposed,

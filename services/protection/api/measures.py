@@ -10,22 +10,11 @@ from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import ActKey, Actor
+from runtime.forms import AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
 from services.protection import domain, handlers, projections
 from services.protection.api import answers, forms
 from services.protection.api.answers import MeasureAnswer
-from services.protection.api.forms import (
-    AtVersion,
-    Body,
-    CaseIdPath,
-    Code,
-    Flag,
-    MeasureIdPath,
-    NeededWords,
-    Nothing,
-    PartsDep,
-    ReceiptAnswer,
-    Words,
-)
+from services.protection.api.forms import CaseIdPath, MeasureIdPath, NeededWords, PartsDep, Words
 from services.protection.domain import Case, measure
 from services.protection.handlers import Parts
 
@@ -102,7 +91,7 @@ async def read_measure(
         row = await projections.one_measure(session, measure_id)
     if row is None or not handlers.sees(actor, row.owner):
         raise Refused("not-found", "there is no such measure of yours")
-    forms.tag(response, row.version)
+    tag(response, row.version)
     return answers.measure(row)
 
 
@@ -264,6 +253,6 @@ async def _act(
 
 
 def _acted(response: Response, done: handlers.Done) -> MeasureActAnswer:
-    forms.tag(response, done.receipt.version)
+    tag(response, done.receipt.version)
     measure_id = done.receipt.stream.partition("/")[2]
-    return MeasureActAnswer.model_validate({**forms.members(done), "measure_id": measure_id})
+    return MeasureActAnswer.model_validate({**ReceiptAnswer.members(done.receipt), "measure_id": measure_id})

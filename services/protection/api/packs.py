@@ -10,7 +10,7 @@ from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import Actor
 from procedures import packs
-from services.protection.api.forms import Answer, Code
+from runtime.forms import Answer, Code
 
 router = APIRouter(prefix="/v1/packs", tags=["rule packs"])
 

@@ -9,21 +9,12 @@ from access.authorization import may
 from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.store import Actor
+from runtime.forms import AtVersion, Body, Flag, Nothing, ReceiptAnswer, Uuid, tag
 from services.protection import domain, handlers
 from services.protection.api import forms
 from services.protection.api.answers import Due
 from services.protection.api.cases import CaseActAnswer, acted, due_after
-from services.protection.api.forms import (
-    AtVersion,
-    Body,
-    CaseIdPath,
-    Flag,
-    Nothing,
-    PartsDep,
-    ReceiptAnswer,
-    Uuid,
-    Words,
-)
+from services.protection.api.forms import CaseIdPath, PartsDep, Words
 
 router = APIRouter(prefix="/v1/cases", tags=["resolutions"])
 
@@ -95,10 +86,10 @@ async def issue_resolution(
         parts=parts,
     )
     issued = done.events[0]
-    forms.tag(response, done.receipt.version)
+    tag(response, done.receipt.version)
     return ResolutionAnswer.model_validate(
         {
-            **forms.members(done),
+            **ReceiptAnswer.members(done.receipt),
             "case_id": case_id,
             "resolution_id": issued.resolution_id,
             "granted": issued.granted,

@@ -11,21 +11,12 @@ from access.authorization import may
 from access.idempotency import ActHeader
 from access.problems import Problem, responses
 from eventlog.store import Actor
+from runtime.forms import Answer, Body, ReceiptAnswer, Region, tag
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
+from runtime.pages import cursor as cursor_at
 from services.referral import handlers
 from services.referral.agency import AgencyKind, RegisterAgency
-from services.referral.api import forms
-from services.referral.api.forms import (
-    AgencyId,
-    Answer,
-    Body,
-    Cursor,
-    Limit,
-    OfficeName,
-    OptionalAgencyId,
-    Page,
-    ReceiptAnswer,
-    Region,
-)
+from services.referral.api.forms import AgencyId, OfficeName, OptionalAgencyId
 from services.referral.handlers import Parts
 from services.referral.projections import agencies
 
@@ -75,8 +66,8 @@ async def register_agency(
     )
     parts: Parts = request.app.state.parts
     receipt = await handlers.register_agency(command, actor=actor, act=act, parts=parts)
-    forms.tag(response, receipt.version)
-    return RegistrationAnswer.model_validate({"agency": body.agency, **forms.receipt_members(receipt)})
+    tag(response, receipt.version)
+    return RegistrationAnswer.model_validate({"agency": body.agency, **ReceiptAnswer.members(receipt)})
 
 
 @router.get("", responses=responses("invalid-cursor"))
@@ -84,14 +75,14 @@ async def list_agencies(
     request: Request,
     actor: Annotated[Actor, may("agency.read")],
     cursor: Cursor = None,
-    limit: Limit = forms.DEFAULT_PAGE,
+    limit: Limit = DEFAULT_PAGE,
     kind: AgencyKind | None = None,
     region: Region | None = None,
 ) -> Page[AgencyAnswer]:
     """All agencies, by id."""
     found = select(agencies).order_by(agencies.c.agency).limit(limit + 1)
-    if (after := forms.place_in(cursor, "agency")) is not None:
-        found = found.where(agencies.c.agency > after)
+    if cursor is not None:
+        found = found.where(agencies.c.agency > place(cursor, str)[0])
     if kind is not None:
         found = found.where(agencies.c.kind == kind.value)
     if region is not None:
@@ -99,7 +90,7 @@ async def list_agencies(
     parts: Parts = request.app.state.parts
     async with parts.engine.connect() as session:
         rows = (await session.execute(found)).all()
-    following = forms.cursor_of("agency", rows[limit - 1].agency) if len(rows) > limit else None
+    following = cursor_at(rows[limit - 1].agency) if len(rows) > limit else None
     return Page(items=[_answer(row) for row in rows[:limit]], next_cursor=following)
 
 
@@ -113,7 +104,7 @@ async def read_agency(
         row = (await session.execute(select(agencies).where(agencies.c.agency == agency))).one_or_none()
     if row is None:
         raise Problem("not-found")
-    forms.tag(response, 1)  # an agency is registered once, and nothing changes it
+    tag(response, 1)  # an agency is registered once, and nothing changes it
     return _answer(row)
 
 

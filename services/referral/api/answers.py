@@ -7,8 +7,9 @@ from pydantic import Field
 
 from eventlog.store import History
 from procedures import packs
+from runtime.forms import Answer
 from services.referral import domain
-from services.referral.api.forms import Answer, Due
+from services.referral.api.forms import Due
 from services.referral.domain import ACKNOWLEDGE, ANSWER, RejectionGround, Stage
 from services.referral.handlers import Seen
 

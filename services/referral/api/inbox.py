@@ -10,10 +10,12 @@ from pydantic import Field
 from sqlalchemy import Row, select
 
 from access.authorization import may
-from access.problems import responses
+from access.problems import Problem, responses
 from eventlog.store import Actor
-from services.referral.api import forms
-from services.referral.api.forms import Answer, Cursor, Due, Instant, KnownTag, Limit, Page
+from runtime.forms import Answer, Instant
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
+from runtime.pages import cursor as cursor_at
+from services.referral.api.forms import Due, KnownTag
 from services.referral.domain import ACKNOWLEDGE, ANSWER, Stage
 from services.referral.handlers import Parts
 from services.referral.projections import agencies, referrals
@@ -64,7 +66,7 @@ async def read_inbox(
     response: Response,
     actor: Annotated[Actor, may("referral.inbox")],
     cursor: Cursor = None,
-    limit: Limit = forms.DEFAULT_PAGE,
+    limit: Limit = DEFAULT_PAGE,
     state: Annotated[list[Stage] | None, Query(max_length=7, description="Only these; may be repeated.")] = None,
     since: Annotated[Instant | None, Query(description="Only what was sent at this instant or later.")] = None,
     due_before: Annotated[Instant | None, Query(description="Only what is owed before this instant.")] = None,
@@ -80,9 +82,9 @@ async def read_inbox(
     the last `ETag` answers 304 while nothing happened.
     """
     parts: Parts = request.app.state.parts
-    place = referrals.c.arrival if order is Order.ARRIVAL else referrals.c.changed
-    found = select(referrals).where(referrals.c.agency == actor.unit).order_by(place).limit(limit)
-    found = found.where(place > forms.number_in(cursor, order.value))
+    counted = referrals.c.arrival if order is Order.ARRIVAL else referrals.c.changed
+    found = select(referrals).where(referrals.c.agency == actor.unit).order_by(counted).limit(limit)
+    found = found.where(counted > _last_seen(cursor, order))
     if state:
         found = found.where(referrals.c.stage.in_([stage.value for stage in state]))
     if since is not None:
@@ -110,8 +112,18 @@ async def read_inbox(
     if tag == known:
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag
-    following = forms.cursor_of(order.value, rows[-1]._mapping[place.name]) if rows else None
+    following = cursor_at(order.value, rows[-1]._mapping[counted.name]) if rows else None
     return InboxPage(items=[_item(row) for row in rows], next_cursor=following)
+
+
+def _last_seen(given: str | None, order: Order) -> int:
+    """The counter that a cursor of this order stands for. Raises `Problem` ``invalid-cursor``."""
+    if given is None:
+        return 0
+    of, number = place(given, str, int)
+    if of != order.value:
+        raise Problem("invalid-cursor")
+    return int(number)
 
 
 def _item(row: Row[Any]) -> InboxItem:

@@ -10,8 +10,8 @@ from access.authorization import may
 from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.store import ActKey, Actor
+from runtime.forms import AtVersion, Body, Instant, ReceiptAnswer, tag
 from services.referral import domain, handlers, unsealing
-from services.referral.api import forms
 from services.referral.api.answers import (
     DisclosedValue,
     DisclosureAnswer,
@@ -21,16 +21,7 @@ from services.referral.api.answers import (
     owed_next,
     referral_answer,
 )
-from services.referral.api.forms import (
-    AtVersion,
-    Body,
-    Due,
-    Instant,
-    LegalBasis,
-    ReceiptAnswer,
-    ReferralIdPath,
-    Words,
-)
+from services.referral.api.forms import Due, LegalBasis, ReferralIdPath, Words
 from services.referral.domain import RejectionGround, Stage
 from services.referral.handlers import Parts
 
@@ -94,7 +85,7 @@ async def read_referral(
 ) -> ReferralAnswer:
     """What your agency was asked, its clocks, and what it did. Another agency's referral is not there."""
     seen = await handlers.see(referral_id, actor=actor, parts=request.app.state.parts)
-    forms.tag(response, seen.history.version)
+    tag(response, seen.history.version)
     return referral_answer(seen, staff=actor.role in handlers.SEES_ALL)
 
 
@@ -253,13 +244,13 @@ async def _act(
     )
     if done.quiet:
         response.status_code = 200
-    forms.tag(response, done.seen.history.version)
+    tag(response, done.seen.history.version)
     return ActAnswer.model_validate(
         {
             "referral_id": referral_id,
             "state": done.seen.state.stage,
             "next": owed_next(done.seen),
-            **forms.receipt_members(done.receipt),
+            **ReceiptAnswer.members(done.receipt),
         }
     )
 

@@ -10,9 +10,9 @@ from sqlalchemy import and_, or_, select, tuple_
 from access.authorization import may
 from access.problems import Problem, responses
 from eventlog.store import Actor
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
 from services.timeline import visibility
 from services.timeline.api.entries import Entry, entry, selected
-from services.timeline.api.pages import USUAL_PAGE, Cursor, Limit, cursor, place
 from services.timeline.api.reached import MarkOf, is_stale
 from services.timeline.parts import PartsOf
 from services.timeline.projections import cases, entries
@@ -82,7 +82,7 @@ async def list_cases(
     actor: Annotated[Actor, may("timeline.read")],
     at_least: MarkOf,
     after: Annotated[Cursor, Query(alias="cursor")] = None,
-    limit: Limit = USUAL_PAGE,
+    limit: Limit = DEFAULT_PAGE,
 ) -> CasePage:
     """The cases whose timeline you may read, the most recently active first."""
     visible = visibility.of_case(actor)
@@ -104,7 +104,7 @@ async def list_cases(
         )
         for row in rows[:limit]
     ]
-    following = cursor((items[-1].last.recorded_at, items[-1].case_id)) if len(rows) > limit else None
+    following = cursor(items[-1].last.recorded_at, items[-1].case_id) if len(rows) > limit else None
     return CasePage(items=items, next_cursor=following, stale=stale)
 
 
@@ -118,7 +118,7 @@ async def read_timeline(
     kind: Annotated[Word, Query(alias="type", description="A record's full type, or its kind")] = None,
     agency: Word = None,
     after: Annotated[Cursor, Query(alias="cursor")] = None,
-    limit: Limit = USUAL_PAGE,
+    limit: Limit = DEFAULT_PAGE,
 ) -> Timeline:
     """What happened in a case, by whom, how long after it was asked, against which limit; each line with its record."""
     visible = and_(cases.c.case_id == case_id, visibility.of_case(actor))
@@ -147,5 +147,5 @@ async def read_timeline(
         as_of=parts.clock(),
         stale=stale,
         items=page,
-        next_cursor=cursor((page[-1].recorded_at, page[-1].source, page[-1].index)) if len(items) > limit else None,
+        next_cursor=cursor(page[-1].recorded_at, page[-1].source, page[-1].index) if len(items) > limit else None,
     )

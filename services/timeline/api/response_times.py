@@ -12,8 +12,8 @@ from access.authorization import allowed, may
 from access.problems import Problem, responses
 from eventlog.store import Actor
 from procedures import packs
+from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
 from services.timeline import visibility
-from services.timeline.api.pages import USUAL_PAGE, Cursor, Limit, cursor, place
 from services.timeline.api.reached import MarkOf, is_stale
 from services.timeline.parts import Parts, PartsOf
 from services.timeline.projections import agencies, cases, referrals
@@ -163,7 +163,7 @@ async def list_referrals(
     sent_to: To = None,
     as_of: AsOf = None,
     after: Annotated[Cursor, Query(alias="cursor")] = None,
-    limit: Limit = USUAL_PAGE,
+    limit: Limit = DEFAULT_PAGE,
 ) -> ReferralPage:
     """The rows behind an agency's figures, the latest sent first."""
     at, stale = await _asked(parts, actor, at_least, as_of)
@@ -178,7 +178,7 @@ async def list_referrals(
         if not rows and not await _is_known(session, actor, agency):
             raise Problem("not-found")
     items = [_item(_times(row).at(at), row, actor=actor, as_of=at) for row in rows[:limit]]
-    following = cursor((items[-1].sent.recorded_at, items[-1].referral_id)) if len(rows) > limit else None
+    following = cursor(items[-1].sent.recorded_at, items[-1].referral_id) if len(rows) > limit else None
     return ReferralPage(definition=DEFINITION, as_of=at, stale=stale, items=items, next_cursor=following)
 
 
