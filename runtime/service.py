@@ -6,6 +6,7 @@ that the process answers.
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -93,6 +94,7 @@ class Service:
         self.clock = clock
         self.engine = engine or getattr(parts, "engine", None) or database.engine(settings.database, name=name)
         self.verifier = verifier or _verifier(settings, clock)
+        self.long_lived = False
         self._routers = routers
         self._store = store
         self._consumers = consumers
@@ -143,6 +145,8 @@ class Service:
         self._supervision = Supervision(tuple(self._all_loops()))
         self._supervision.start()
         measuring = asyncio.create_task(self._measure_flow()) if telemetry.recording() else None
+        if self.long_lived:
+            _set_aside_what_stays()
         _log.info("started", port=self.settings.port)
         try:
             yield
@@ -232,6 +236,7 @@ def run(service: Service) -> None:
     """Serve until SIGTERM or SIGINT; then open requests and loops have five seconds to end."""
     import uvicorn
 
+    service.long_lived = True
     uvicorn.run(
         service.app(),
         host=service.settings.host,
@@ -288,6 +293,14 @@ def _serve(build: Callable[[Settings], Service], name: str, settings: Settings) 
 def _migrate(package: str, settings: Settings) -> None:
     applied = database.migrate(package, settings.need("owner_database"))
     _log.info("migrated", package=package, count=len(applied), revision=applied[-1] if applied else None)
+
+
+def _set_aside_what_stays() -> None:
+    """Modules, routes and models live as long as the process: without them a full collection takes no time, with them
+    it stops every request for 0.1 s.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _setting(place: tuple[int | str, ...]) -> str:
