@@ -35,7 +35,10 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Storable = AfterValidator(_storable)
+"""To be named after a text's own bounds, else these are not documented: ``Annotated[str, StringConstraints(…),
+Storable]``."""
+Text = Annotated[str, Storable]
 Flag = StrictBool
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """An opaque code of the mechanism's own lists: an agency, a measure, a cause, a project. Never a name."""

@@ -9,9 +9,24 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NewType, assert_never
+from typing import assert_never
 
 from eventlog.decider import Plain, Refused
+from services.intake.commands import (
+    AddEvidence,
+    AgencyId,
+    CaseId,
+    Command,
+    DecideDisclosure,
+    EvidenceId,
+    ExcludeAgency,
+    File,
+    GiveConsent,
+    SubjectGiven,
+    SubjectId,
+    Withdraw,
+    WithdrawConsent,
+)
 from services.intake.events import (
     EVENTS,
     AgencyExcluded,
@@ -27,19 +42,19 @@ from services.intake.vocabulary import (
     DefenderProfile,
     Factor,
     FiledBy,
-    IncidentKind,
-    PerpetratorKind,
     Relation,
-    SubjectKind,
 )
 
 __all__ = [
     "EVENTS",
     "NEXT",
     "AddEvidence",
+    "AgencyId",
+    "CaseId",
     "Command",
     "DecideDisclosure",
     "Event",
+    "EvidenceId",
     "ExcludeAgency",
     "File",
     "GiveConsent",
@@ -47,6 +62,7 @@ __all__ = [
     "Request",
     "Stage",
     "SubjectGiven",
+    "SubjectId",
     "Withdraw",
     "WithdrawConsent",
     "addressees",
@@ -55,11 +71,6 @@ __all__ = [
     "profile_text",
 ]
 
-CaseId = NewType("CaseId", str)
-SubjectId = NewType("SubjectId", str)
-AgencyId = NewType("AgencyId", str)
-EvidenceId = NewType("EvidenceId", str)
-
 
 class Stage(StrEnum):
     """Where a request stands."""
@@ -67,105 +78,6 @@ class Stage(StrEnum):
     UNFILED = "unfiled"
     OPEN = "open"
     WITHDRAWN = "withdrawn"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubjectGiven:
-    """A subject as the filer describes it. ``profile`` is sealed as one JSON text (see `profile_text`)."""
-
-    subject_id: SubjectId
-    kind: SubjectKind
-    linked: bool = False
-    name: str = field(default="", repr=False)
-    contact: str = field(default="", repr=False)
-    place: str = field(default="", repr=False)
-    profile: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GiveConsent:
-    """A subject lets one agency learn of the case. No ``subject_id`` means the first subject."""
-
-    agency: AgencyId
-    discloses: tuple[str, ...]
-    text_version: str
-    subject_id: SubjectId | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AddEvidence:
-    """Somebody describes a piece of evidence. ``digest``: SHA-256 of the document's ciphertext, or empty."""
-
-    evidence_id: EvidenceId
-    description: str = field(repr=False)
-    digest: bytes = b""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class File:
-    """A request as it comes in. ``for_authority``: the actor acts for the mechanism itself. The first of ``subjects``
-    is the one in danger."""
-
-    case_id: CaseId
-    filed_by: FiledBy
-    for_authority: bool
-    subjects: tuple[SubjectGiven, ...]
-    incident: IncidentKind
-    perpetrator: PerpetratorKind
-    region: str
-    language: str
-    pack: str
-    pack_version: str
-    narrative: str = field(repr=False)
-    wanted: str = field(default="", repr=False)
-    impediment: str = field(default="", repr=False)
-    excluded_persons: str = field(default="", repr=False)
-    repeated_perpetrator: bool = False
-    imminent: bool = False
-    no_accompaniment: bool = False
-    causes: tuple[str, ...] = ()
-    project: str = ""
-    territory: str = ""
-    excluded: tuple[AgencyId, ...] = ()
-    consents: tuple[GiveConsent, ...] = ()
-    evidence: tuple[AddEvidence, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WithdrawConsent:
-    """An agency may learn no more, of one subject or (no ``subject_id``) of all."""
-
-    agency: AgencyId
-    subject_id: SubjectId | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecideDisclosure:
-    """Two named persons decide in place of a subject who cannot answer. The persons are opaque ids."""
-
-    agency: AgencyId
-    discloses: tuple[str, ...]
-    first_person: str
-    second_person: str
-    reason: str = field(repr=False)
-    subject_id: SubjectId | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExcludeAgency:
-    """An agency must never learn of the case."""
-
-    agency: AgencyId
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Withdraw:
-    """The subject no longer asks."""
-
-    reason: str = field(default="", repr=False)
-
-
-Command = File | GiveConsent | WithdrawConsent | DecideDisclosure | ExcludeAgency | AddEvidence | Withdraw
 
 
 Event = (

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from runtime.forms import Instant, Text
+from runtime.forms import Instant, Storable
 
-Name = Annotated[Text, StringConstraints(max_length=200)]
-Contact = Annotated[Text, StringConstraints(max_length=400)]
-Place = Annotated[Text, StringConstraints(max_length=600)]
-Words = Annotated[Text, StringConstraints(max_length=2_000)]
-NeededWords = Annotated[Text, StringConstraints(max_length=2_000, pattern=r"\S")]
-Story = Annotated[Text, StringConstraints(max_length=8_000, pattern=r"\S")]
+Name = Annotated[str, StringConstraints(max_length=200), Storable]
+Contact = Annotated[str, StringConstraints(max_length=400), Storable]
+Place = Annotated[str, StringConstraints(max_length=600), Storable]
+Words = Annotated[str, StringConstraints(max_length=2_000), Storable]
+NeededWords = Annotated[str, StringConstraints(max_length=2_000, pattern=r"\S"), Storable]
+Story = Annotated[str, StringConstraints(max_length=8_000, pattern=r"\S"), Storable]
 """What happened, in the person's own words. What is longer is a document."""
 
 OptionalCode = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
