@@ -24,6 +24,8 @@ from amparo.record.v1 import record_pb2
 
 CONNECT_MS = 5_000
 REQUEST_MS = 10_000
+END_MS = 2_000
+"""A topic that does not exist gives no other answer than silence."""
 DELIVERY_MS = 30_000
 """After this long without an acknowledgement the relay asks the topic where it stands and begins anew."""
 BATCH_BYTES = 900_000
@@ -208,7 +210,7 @@ def read_tail(consumer: KafkaConsumer, *, source: str, topic: str) -> Tail:
 def end_of(consumer: KafkaConsumer, topic: str) -> int:
     """The offset that a topic's next message will have. Blocks. Raises ``KafkaError``."""
     partition = TopicPartition(topic, 0)
-    end: int = consumer.end_offsets([partition], REQUEST_MS)[partition]
+    end: int = consumer.end_offsets([partition], END_MS)[partition]
     return end
 
 

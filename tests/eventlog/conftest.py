@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -151,12 +152,14 @@ class Log:
         partition = TopicPartition(self.topic, 0)
         try:
             reader.assign([partition])
-            end = reader.end_offsets([partition])[partition]
+            end = reader.end_offsets([partition], 2_000)[partition]
             reader.seek_to_beginning(partition)
             found: list[Any] = []
             while reader.position(partition) < end:
                 found += reader.poll(1_000).get(partition, [])
             return found
+        except KafkaError:
+            return []  # the topic is being made
         finally:
             reader.close()
 

@@ -1,4 +1,4 @@
-"""An event is defined once in `proto` and once, typed, in a service; the codec maps one to the other and compares them."""
+"""An event is defined once in `proto` and once, typed, in a service; the codec maps and compares them."""
 
 import importlib
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from eventlog import relay
 from eventlog.codec import instant
@@ -170,14 +171,11 @@ async def test_a_topic_keeps_everything_for_ever(log: Log) -> None:
     await log.append()
     await log.published(1)
     admin = await asyncio.to_thread(log.admin)
-    found = await asyncio.to_thread(admin.describe_configs, {"topic": [log.topic]})
+    wanted = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, log.topic, configs=list(wanted))]
+    told = (await asyncio.to_thread(admin.describe_configs, asked, config_filter="all"))["topic"][log.topic]
     await asyncio.to_thread(admin.close)
-    told = found["topic"][log.topic]
-    assert {name: told[name]["value"] for name in ("cleanup.policy", "retention.ms", "retention.bytes")} == {
-        "cleanup.policy": "delete",
-        "retention.ms": "-1",
-        "retention.bytes": "-1",
-    }
+    assert {name: value["value"] for name, value in told.items()} == wanted
 
 
 def test_one_broker_of_three_may_be_missing() -> None:

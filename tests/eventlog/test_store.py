@@ -126,12 +126,15 @@ async def test_of_many_acts_on_one_state_one_is_done(store: Log) -> None:
 
 async def test_nothing_is_left_of_an_act_whose_transaction_fails(store: Log) -> None:
     """No act without a record, and no record without an act: the same key can be used again."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with store.engine.begin() as session:
-            await store.store.append(
-                session, stream="request/1", expected=0, events=(Noted(text="x"),), actor=FILER, act=ACT
-            )
+            events = (Noted(text="x"),)
+            await store.store.append(session, stream="request/1", expected=0, events=events, actor=FILER, act=ACT)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     for table in ("events", "acts"):
         assert await store.rows(f"SELECT * FROM {table}") == []
     assert not (await append(store)).repeated
