@@ -1,23 +1,17 @@
 """Protection on a real PostgreSQL, with real keys, records of other services, and clients with real tokens."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from google.protobuf.message import Message
-from joserfc import jwt
-from joserfc.jwk import ECKey
-from sqlalchemy import NullPool, text
+from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from access import keys
-from access.tokens import Verifier
 from amparo.intake.v1 import events_pb2 as intake
 from amparo.record.v1 import record_pb2
 from amparo.referral.v1 import events_pb2 as referral
@@ -30,22 +24,11 @@ from runtime.settings import Settings
 from services.protection import inbound
 from services.protection.app import create_service
 from services.protection.handlers import Parts, case_stream, measure_stream
+from tests.services.people import Issuer, door, migrated, rows, rung_out
 from tests.services.protection.invented import PACK
-from tests.stack import Databases
 
-ISSUER, AUDIENCE = "https://issuer.test", "amparo:test"
 STORED = ("events", "pending", "acts", "cases", "clocks", "measures")
 NGO = "ngo-test"
-
-
-class OneKey:
-    """An issuer's key set of one key."""
-
-    def __init__(self, key: ECKey) -> None:
-        self.key = key
-
-    async def find(self, kid: str) -> ECKey | None:
-        return self.key if kid == self.key.kid else None
 
 
 class Hands:
@@ -64,23 +47,8 @@ class Hands:
 @pytest.fixture(scope="session")
 def protection_settings(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A migrated database and vault, with keys of their own."""
-    databases = Databases(postgres).migrate("protection", "vault")
-    folder = tmp_path_factory.mktemp("keys")
-    keys.init(folder, mechanism=databases.mechanism)
-    yield Settings(
-        environment="embedded",
-        mechanism=databases.mechanism,
-        database=databases.url("protection"),
-        sequencer_database=databases.url("protection", "sequencer"),
-        owner_database=databases.url("protection", "owner"),
-        vault_database=databases.url("vault", "protection"),
-        keyring=folder / "keyring",
-        receipt_key=Path(folder / "receipts" / f"{databases.mechanism}.protection"),
-        issuer=ISSUER,
-        audience=AUDIENCE,
-        jwks=f"{ISSUER}/jwks",
-    )
-    databases.drop()
+    with migrated(postgres, tmp_path_factory.mktemp("keys"), service="protection") as (settings, _):
+        yield settings
 
 
 @dataclass(kw_only=True)
@@ -90,7 +58,7 @@ class Office:
     service: Service
     parts: Parts
     owner: AsyncEngine
-    issuer_key: ECKey
+    issuer: Issuer
     hands: Hands
     heard: list[Delivered] = field(default_factory=list)
 
@@ -150,31 +118,17 @@ class Office:
 
     async def stored(self) -> dict[str, int]:
         """How many rows each table has."""
-        async with self.owner.connect() as connection:  # the only role that sees all of them
-            return {
-                table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
-                for table in STORED
-            }
-
-    def token(self, *, sub: str, role: str, unit: str) -> str:
-        """A token of the test's issuer."""
-        now = int(system_clock().timestamp())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "iat": now, "exp": now + 300}
-        claims |= {"amparo_role": role, "amparo_unit": unit}
-        header = {"alg": "ES256", "typ": "at+jwt", "kid": self.issuer_key.kid}
-        return jwt.encode(header, claims, self.issuer_key)
+        return await rows(self.owner, *STORED)
 
 
 @pytest.fixture
 async def office(protection_settings: Settings) -> AsyncIterator[Office]:
     """The process, without its loops."""
-    key, hands = ECKey.generate_key("P-256", parameters={"kid": "test"}), Hands()
-    verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=OneKey(key), clock=system_clock)
-    service = create_service(protection_settings, clock=hands, verifier=verifier)
+    issuer, hands = Issuer(), Hands()
+    service = create_service(protection_settings, clock=hands, verifier=issuer.verifier)
     owner = create_async_engine(protection_settings.owner_database, poolclass=NullPool)
-    yield Office(service=service, parts=service.parts, owner=owner, issuer_key=key, hands=hands)
-    rings = [task for task in asyncio.all_tasks() if "Ring" in repr(task.get_coro())]
-    await asyncio.gather(*rings)
+    yield Office(service=service, parts=service.parts, owner=owner, issuer=issuer, hands=hands)
+    await rung_out()
     await service.parts.close()
 
 
@@ -200,18 +154,13 @@ Enter = Callable[..., Desk]
 @pytest.fixture
 async def enter(office: Office) -> AsyncIterator[Enter]:
     """``enter(role, unit=…)``: somebody at the API in that role."""
-    transport = httpx.ASGITransport(app=office.service.app(), raise_app_exceptions=False)
-    clients: list[httpx.AsyncClient] = []
+    async with door(office.service, office.issuer, name="protection") as opened:
 
-    def desk(role: str, *, unit: str = "", sub: str = "") -> Desk:
-        unit = unit or (NGO if role in ("filer", "defender") else "dgdh")
-        headers = {"Authorization": f"Bearer {office.token(sub=sub or f'{role}-1', role=role, unit=unit)}"}
-        clients.append(httpx.AsyncClient(transport=transport, base_url="http://protection.test", headers=headers))
-        return Desk(client=clients[-1])
+        def desk(role: str, *, unit: str = "", sub: str = "") -> Desk:
+            unit = unit or (NGO if role in ("filer", "defender") else "dgdh")
+            return Desk(client=opened.enter(role=role, unit=unit, sub=sub or f"{role}-1"))
 
-    yield desk
-    for each in clients:
-        await each.aclose()
+        yield desk
 
 
 def evaluation(**changes: Any) -> dict[str, Any]:

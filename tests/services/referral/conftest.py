@@ -1,6 +1,5 @@
 """Referrals on a real PostgreSQL, with real keys, a clock that is set, and clients with real tokens."""
 
-import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -11,20 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from google.protobuf.message import Message
-from joserfc import jwt
-from joserfc.jwk import ECKey
 from sqlalchemy import NullPool, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from access import keys
-from access.tokens import Verifier
 from access.vault import SubjectKey
 from amparo.intake.v1 import events_pb2 as intake
 from amparo.record.v1 import record_pb2
 from eventlog.consumer import Delivered
 from eventlog.sealing import seal
 from eventlog.store import ActKey, Actor
-from runtime.clock import system_clock
 from runtime.service import Service
 from runtime.settings import Settings
 from services.referral import handlers, seed
@@ -32,24 +26,13 @@ from services.referral.agency import AgencyKind, RegisterAgency
 from services.referral.app import create_service
 from services.referral.following import following
 from services.referral.handlers import Parts
+from tests.services.people import Issuer, door, migrated, rows, rung_out
 from tests.services.referral.invented import MONDAY, POLICE
-from tests.stack import Databases
 
-ISSUER, AUDIENCE = "https://issuer.test", "amparo:test"
 STORED = ("events", "pending", "acts", "agencies", "referrals")
 ADMINISTRATOR = Actor(id="administrator", role="administrator", unit="dgdh")
 NAME, CONTACT = "Illari Invented", "By the radio of an invented organisation"
 PLACE, NARRATIVE = "Third house of an invented hamlet", "Two men left a cartridge on the table."
-
-
-class OneKey:
-    """An issuer's key set of one key."""
-
-    def __init__(self, key: ECKey) -> None:
-        self.key = key
-
-    async def find(self, kid: str) -> ECKey | None:
-        return self.key if kid == self.key.kid else None
 
 
 class SetClock:
@@ -181,14 +164,7 @@ class Room:
     registry: Registry
     owner: AsyncEngine
     vault_owner: AsyncEngine
-    issuer_key: ECKey
-
-    def token(self, *, sub: str, role: str, unit: str) -> str:
-        now = int(system_clock().timestamp())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "iat": now, "exp": now + 300}
-        claims |= {"amparo_role": role, "amparo_unit": unit}
-        header = {"alg": "ES256", "typ": "at+jwt", "kid": self.issuer_key.kid}
-        return jwt.encode(header, claims, self.issuer_key)
+    issuer: Issuer
 
     async def register(self, agency: str, kind: AgencyKind = AgencyKind.POLICE, *, superior: str = "") -> None:
         """An office, registered by the administrator."""
@@ -215,11 +191,7 @@ class Room:
 
     async def stored(self) -> dict[str, int]:
         """How many rows each table has."""
-        async with self.owner.connect() as connection:
-            return {
-                table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
-                for table in STORED
-            }
+        return await rows(self.owner, *STORED)
 
     async def accesses(self) -> Sequence[Any]:
         """What the vault recorded: who asked for which keys, and for what."""
@@ -230,33 +202,15 @@ class Room:
 @pytest.fixture(scope="session")
 def room_settings(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A migrated database and vault, with keys of their own."""
-    databases = Databases(postgres).migrate("referral", "vault")
-    folder = tmp_path_factory.mktemp("keys")
-    keys.init(folder, mechanism=databases.mechanism)
-    yield Settings(
-        environment="embedded",
-        mechanism=databases.mechanism,
-        database=databases.url("referral"),
-        sequencer_database=databases.url("referral", "sequencer"),
-        owner_database=databases.url("referral", "owner"),
-        vault_database=databases.url("vault", "referral"),
-        keyring=folder / "keyring",
-        receipt_key=folder / "receipts" / f"{databases.mechanism}.referral",
-        issuer=ISSUER,
-        audience=AUDIENCE,
-        jwks=f"{ISSUER}/jwks",
-        url_intake=databases.url("vault", "owner"),
-    )
-    databases.drop()
+    with migrated(postgres, tmp_path_factory.mktemp("keys"), service="referral") as (settings, databases):
+        yield settings.model_copy(update={"url_intake": databases.url("vault", "owner")})
 
 
 @pytest.fixture
 async def room(room_settings: Settings) -> AsyncIterator[Room]:
     """The process without its loops, with the three offices of the seed. Tests share the tables, never a case."""
-    key = ECKey.generate_key("P-256", parameters={"kid": "test"})
-    clock = SetClock()
-    verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=OneKey(key), clock=system_clock)
-    service = create_service(room_settings, clock=clock, verifier=verifier)
+    issuer, clock = Issuer(), SetClock()
+    service = create_service(room_settings, clock=clock, verifier=issuer.verifier)
     await seed.seed(service.parts)
     made = Room(
         service=service,
@@ -265,11 +219,10 @@ async def room(room_settings: Settings) -> AsyncIterator[Room]:
         registry=Registry(service.parts, room_settings.source("intake")),
         owner=create_async_engine(room_settings.owner_database, poolclass=NullPool),
         vault_owner=create_async_engine(room_settings.url_intake, poolclass=NullPool),
-        issuer_key=key,
+        issuer=issuer,
     )
     yield made
-    rings = [task for task in asyncio.all_tasks() if "Ring" in repr(task.get_coro())]
-    await asyncio.gather(*rings)
+    await rung_out()
     await service.parts.close()
 
 
@@ -279,15 +232,9 @@ Enter = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 async def enter(room: Room) -> AsyncIterator[Enter]:
     """``enter(unit, role=…)``: a client of the API with a token of that unit."""
-    transport = httpx.ASGITransport(app=room.service.app(), raise_app_exceptions=False)
-    clients: list[httpx.AsyncClient] = []
+    async with door(room.service, room.issuer, name="referral") as opened:
 
-    def client(unit: str = POLICE, *, role: str = "police_unit", sub: str = "") -> httpx.AsyncClient:
-        token = room.token(sub=sub or f"{role}-{unit or 'alone'}", role=role, unit=unit)
-        headers = {"Authorization": f"Bearer {token}"}
-        clients.append(httpx.AsyncClient(transport=transport, base_url="http://referral.test", headers=headers))
-        return clients[-1]
+        def client(unit: str = POLICE, *, role: str = "police_unit", sub: str = "") -> httpx.AsyncClient:
+            return opened.enter(role=role, unit=unit, sub=sub)
 
-    yield client
-    for each in clients:
-        await each.aclose()
+        yield client

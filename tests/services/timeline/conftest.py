@@ -4,44 +4,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
-from joserfc import jwt
-from joserfc.jwk import ECKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from access.tokens import Verifier
-from runtime.clock import system_clock
 from runtime.database import engine, migrate
 from runtime.service import Service
 from runtime.settings import Settings
 from services.timeline.app import create_service
 from services.timeline.projections import TABLES
 from services.timeline.taking import take
+from tests.services.people import Issuer, door
 from tests.services.timeline.records import Story, at, whole_story
 from tests.stack import Databases
 
-ISSUER, AUDIENCE, KEY_ID = "https://issuer.test", "amparo:test", "k1"
-
 Enter = Callable[..., httpx.AsyncClient]
-
-
-class Issuer:
-    """Signs access tokens for the tests' verifier."""
-
-    def __init__(self) -> None:
-        self._key = ECKey.generate_key("P-256")
-        self.verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=self, clock=system_clock)
-
-    async def find(self, kid: str) -> ECKey | None:
-        return self._key if kid == KEY_ID else None
-
-    def header(self, role: str, unit: str) -> dict[str, str]:
-        """The header of somebody who acts in a role, for a unit."""
-        now = int(system_clock().timestamp())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": f"{role}-1", "iat": now, "exp": now + 300}
-        claims |= {"amparo_role": role, "amparo_unit": unit}
-        header = {"alg": "ES256", "kid": KEY_ID, "typ": "at+jwt"}
-        return {"Authorization": f"Bearer {jwt.encode(header, claims, self._key)}"}
 
 
 @pytest.fixture
@@ -99,14 +75,9 @@ async def service(timeline_databases: Databases, database: AsyncEngine, issuer: 
 @pytest.fixture
 async def enter(service: Service, issuer: Issuer) -> AsyncIterator[Enter]:
     """``enter(role, unit)``: a client of the timeline's API with a token of that role and unit."""
-    transport = httpx.ASGITransport(app=service.app(), raise_app_exceptions=False)
-    clients: list[httpx.AsyncClient] = []
+    async with door(service, issuer, name="timeline") as opened:
 
-    def client(role: str = "coordinator", unit: str = "dgdh") -> httpx.AsyncClient:
-        headers = issuer.header(role, unit)
-        clients.append(httpx.AsyncClient(transport=transport, base_url="http://timeline.test", headers=headers))
-        return clients[-1]
+        def client(role: str = "coordinator", unit: str = "dgdh") -> httpx.AsyncClient:
+            return opened.enter(role=role, unit=unit)
 
-    yield client
-    for made in clients:
-        await made.aclose()
+        yield client

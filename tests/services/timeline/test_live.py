@@ -112,7 +112,7 @@ async def _serving(service: Service) -> AsyncIterator[None]:
 
 def _client(service: Service, issuer: Issuer, role: str = "auditor", unit: str = "") -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{service.settings.port}", headers=issuer.header(role, unit), timeout=30
+        base_url=f"http://127.0.0.1:{service.settings.port}", headers=issuer.header(role=role, unit=unit), timeout=30
     )
 
 

@@ -1,0 +1,105 @@
+"""People and systems with tokens: the tests' issuer, and one service's process as they reach it. Loops do not run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from access import keys
+from access.tokens import Verifier
+from runtime.clock import system_clock
+from runtime.service import Service
+from runtime.settings import Settings
+from tests.stack import Databases
+
+ISSUER, AUDIENCE, KEY_ID = "https://issuer.test", "amparo:test", "test"
+
+
+class Issuer:
+    """Signs access tokens, and is the key set of the verifier that takes them."""
+
+    def __init__(self) -> None:
+        self._key = ECKey.generate_key("P-256", parameters={"kid": KEY_ID})
+        self.verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=self, clock=system_clock)
+
+    async def find(self, kid: str) -> ECKey | None:
+        """The key of this id."""
+        return self._key if kid == KEY_ID else None
+
+    def header(self, *, role: str, unit: str, sub: str = "") -> dict[str, str]:
+        """The header of somebody who acts in a role, for a unit."""
+        now = int(system_clock().timestamp())
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub or f"{role}-{unit or 'alone'}", "iat": now}
+        claims |= {"exp": now + 300, "amparo_role": role, "amparo_unit": unit}
+        token = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY_ID}, claims, self._key)
+        return {"Authorization": f"Bearer {token}"}
+
+
+class Door:
+    """Lets clients in to one service's API."""
+
+    def __init__(self, service: Service, issuer: Issuer, *, name: str) -> None:
+        self._transport = httpx.ASGITransport(app=service.app(), raise_app_exceptions=False)
+        self._issuer = issuer
+        self._url = f"http://{name}.test"
+        self._clients: list[httpx.AsyncClient] = []
+
+    def enter(self, *, role: str, unit: str, sub: str = "") -> httpx.AsyncClient:
+        """A client with a token of that role and unit."""
+        headers = self._issuer.header(role=role, unit=unit, sub=sub)
+        self._clients.append(httpx.AsyncClient(transport=self._transport, base_url=self._url, headers=headers))
+        return self._clients[-1]
+
+    async def close(self) -> None:
+        """Ends all clients."""
+        for client in self._clients:
+            await client.aclose()
+
+
+@asynccontextmanager
+async def door(service: Service, issuer: Issuer, *, name: str) -> AsyncIterator[Door]:
+    """A door that is closed in the end."""
+    opened = Door(service, issuer, name=name)
+    yield opened
+    await opened.close()
+
+
+@contextmanager
+def migrated(postgres: str, folder: Path, *, service: str) -> Iterator[tuple[Settings, Databases]]:
+    """A service's migrated database and vault, with keys of their own; dropped in the end."""
+    databases = Databases(postgres).migrate(service, "vault")
+    keys.init(folder, mechanism=databases.mechanism)
+    settings = Settings(
+        environment="embedded",
+        mechanism=databases.mechanism,
+        database=databases.url(service),
+        sequencer_database=databases.url(service, "sequencer"),
+        owner_database=databases.url(service, "owner"),
+        vault_database=databases.url("vault", service),
+        keyring=folder / "keyring",
+        receipt_key=folder / "receipts" / f"{databases.mechanism}.{service}",
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        jwks=f"{ISSUER}/jwks",
+    )
+    yield settings, databases
+    databases.drop()
+
+
+async def rows(owner: AsyncEngine, *tables: str) -> dict[str, int]:
+    """How many rows each table has. ``owner``: the only role that sees all of them."""
+    async with owner.connect() as connection:
+        return {
+            table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one() for table in tables
+        }
+
+
+async def rung_out() -> None:
+    """Waits for the sequencer's bells that still ring, so that none outlives its test."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if "Ring" in repr(task.get_coro())))
