@@ -6,6 +6,7 @@ and writes act, events and pending rows, so a repeated act writes nothing and is
 
 import asyncio
 import functools
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,7 @@ from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
 import uuid_utils
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
@@ -105,10 +105,11 @@ class Appended:
     repeated: bool
 
 
-_APPEND = text(
-    "SELECT stored, earlier_fingerprint, earlier_receipt FROM append_events(:stream, :expected, :events, :headers,"
-    " :client, :key, :fingerprint, :receipt, :recorded_at)"
-).bindparams(bindparam("events", type_=ARRAY(BYTEA)), bindparam("headers", type_=JSONB))
+# In the driver's own form: bytes travel as they are, and neither statement nor parameters are worked out anew each time.
+_APPEND = (
+    "SELECT stored, earlier_fingerprint, earlier_receipt"
+    " FROM append_events(%s, %s, %b::bytea[], %s::jsonb, %s, %s, %b, %s, %s)"
+)
 _LOAD = text("SELECT event FROM events WHERE stream = :stream ORDER BY version")
 _ACT = text("SELECT fingerprint, receipt FROM acts WHERE client = :client AND key = :key")
 
@@ -167,14 +168,18 @@ class EventStore:
         actor claims, by default the same.
         """
         now = self._clock()
-        built = [
-            self._build(event, stream, expected + n, now, occurred_at or now, actor, correlation, causation, keys or {})
-            for n, event in enumerate(events, start=1)
-        ]
+        around = record_pb2.Event(
+            stream=stream,
+            occurred_at=timestamp(occurred_at or now),
+            recorded_at=timestamp(now),
+            actor=record_pb2.Actor(id=actor.id, role=actor.role, unit=actor.unit),
+            correlation=correlation,
+            causation=causation,
+        )
+        built = [self._build(event, around, expected + n, now, keys or {}) for n, event in enumerate(events, start=1)]
         bytes_of = [message.SerializeToString(deterministic=True) for message, _ in built]
         if any(len(event) > MAX_EVENT_BYTES for event in bytes_of):
             raise Refused("event-too-long", f"an event holds at most {MAX_EVENT_BYTES} bytes")
-        hashes = [sha256(event).digest() for event in bytes_of]
         receipt = sign_receipt(
             signer=self._signer,
             source=self.source,
@@ -182,21 +187,16 @@ class EventStore:
             version=expected + len(events),
             recorded_at=now,
             event_ids=[message.id for message, _ in built],
-            hashes=hashes,
+            hashes=[sha256(event).digest() for event in bytes_of],
         )
-        given = {
-            "stream": stream,
-            "expected": expected,
-            "events": bytes_of,
-            "headers": dict(self._tracing.inject()),
-            "client": act.client,
-            "key": act.key,
-            "fingerprint": act.fingerprint,
-            "receipt": receipt.to_json(),
-            "recorded_at": now,
-        }
+        headers = self._tracing.inject()
+        given = (
+            *(stream, expected, bytes_of, json.dumps(dict(headers)) if headers else "{}"),
+            *(act.client, act.key, act.fingerprint, receipt.to_json(), now),
+        )
+        connection = session if isinstance(session, AsyncConnection) else await session.connection()
         try:
-            answer = (await session.execute(_APPEND, given)).one()
+            answer = (await connection.exec_driver_sql(_APPEND, given)).one()
         except IntegrityError as error:
             if getattr(getattr(error.orig, "diag", None), "constraint_name", None) == "events_stream_version":
                 raise StreamMoved(stream) from None
@@ -212,40 +212,28 @@ class EventStore:
     def _build(
         self,
         event: object,
-        stream: str,
+        around: record_pb2.Event,
         version: int,
         now: datetime,
-        occurred_at: datetime,
-        actor: Actor,
-        correlation: str,
-        causation: record_pb2.Citation | None,
         keys: Mapping[str, bytes],
     ) -> tuple[record_pb2.Event, dict[str, bytes]]:
+        """The event's message, in what ``around`` says of all events of the act, and the openers by path."""
         payload, personal = self._codec.encode(event)
-        event_id = uuid_utils.uuid7(nanoseconds=int(now.timestamp()) * 1_000_000_000 + now.microsecond * 1000).bytes
+        message = record_pb2.Event()
+        message.CopyFrom(around)
+        message.id = uuid_utils.uuid7(nanoseconds=int(now.timestamp()) * 1_000_000_000 + now.microsecond * 1000).bytes
+        message.version = version
+        message.type = self._codec.name_of(event)
+        message.payload = payload
         openers: dict[str, bytes] = {}
-        sealed = []
         for path, plain in personal:
             try:
                 field, openers[path] = seal(
-                    plain.text, secret=keys[plain.key_id], key_id=plain.key_id, event_id=event_id, path=path
+                    plain.text, secret=keys[plain.key_id], key_id=plain.key_id, event_id=message.id, path=path
                 )
             except TooLong as error:
                 raise Refused("text-too-long", f"{path}: {error}; file longer text as a document") from None
-            sealed.append(field)
-        message = record_pb2.Event(
-            id=event_id,
-            stream=stream,
-            version=version,
-            type=self._codec.name_of(event),
-            occurred_at=timestamp(occurred_at),
-            recorded_at=timestamp(now),
-            actor=record_pb2.Actor(id=actor.id, role=actor.role, unit=actor.unit),
-            correlation=correlation,
-            causation=causation,
-            payload=payload,
-            sealed=sealed,
-        )
+            message.sealed.append(field)
         return message, openers
 
 
