@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from amparo.activities.v1 import activities_pb2 as contracts
 from eventlog.codec import timestamp
@@ -28,7 +29,11 @@ def activities(parts: Parts) -> Sequence[Callable[..., Any]]:
     @activity.defn(name="protection.case_standing")
     async def case_standing(asked: contracts.AskCaseStanding) -> contracts.CaseStanding:
         async with parts.engine.connect() as session:
-            return await standing_in(session, asked.case_id, parts=parts)
+            try:
+                return await standing_in(session, asked.case_id, parts=parts)
+            except Refused as refused:
+                # A consent can reach the workflow before the filing was read here: asked again, the case is there.
+                raise ApplicationError(refused.code, type="case-not-opened-yet") from None
 
     @activity.defn(name="protection.note_silence")
     async def note_silence(asked: contracts.NoteCaseSilence) -> contracts.CaseStanding:

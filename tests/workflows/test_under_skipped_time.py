@@ -76,6 +76,18 @@ async def test_an_answer_ends_the_silence(mechanism: Mechanism, env: WorkflowEnv
     assert ended.status is WorkflowExecutionStatus.COMPLETED
 
 
+async def test_a_consent_that_outruns_the_opening_is_not_lost(mechanism: Mechanism, env: WorkflowEnvironment) -> None:
+    """The bridge may tell of a consent before protection has read the filing: one run waits, and refers."""
+    case_id = await mechanism.file()
+    await mechanism.bridge.tell(f"case/{case_id}", case_id=case_id)
+    await mechanism.consent(case_id, *AGENCIES)
+    await mechanism.pass_time(env, timedelta(seconds=2), step=STEP)
+    case = mechanism.client.get_workflow_handle(f"case/{case_id}")
+    assert (await case.describe()).status is WorkflowExecutionStatus.RUNNING
+    recorded = list(map(mechanism.referral.store.read, await mechanism.events("referral")))
+    assert sum(r.type.endswith(".ReferralSent") for r in recorded) == len(AGENCIES)
+
+
 async def test_a_withdrawn_request_ends_the_case(mechanism: Mechanism, env: WorkflowEnvironment) -> None:
     """Who takes the request back is not followed up: case and referrals end, and nobody is reminded."""
     case_id = await referred(mechanism, env)

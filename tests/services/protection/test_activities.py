@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from temporalio.exceptions import ApplicationError
 
 from amparo.activities.v1 import activities_pb2 as contracts
 from eventlog.codec import instant
@@ -119,7 +120,6 @@ async def test_what_is_not_there_is_refused(ask: Ask) -> None:
     """A failure with a code, which is not retried."""
     absent = str(uuid.uuid4())
     questions = {
-        "case_standing": contracts.AskCaseStanding(case_id=absent),
         "note_silence": contracts.NoteCaseSilence(case_id=absent, clock="resolution", rung=50),
         "note_measure_sent": contracts.NoteMeasureSent(measure_id=absent, referral_id="r"),
         "close_withdrawn": contracts.CloseWithdrawn(case_id=absent),
@@ -128,3 +128,10 @@ async def test_what_is_not_there_is_refused(ask: Ask) -> None:
         with pytest.raises(Refused) as refusal:
             await ask(name, question)
         assert refusal.value.code == "not-found"
+
+
+async def test_the_standing_of_a_case_that_is_not_opened_yet_is_asked_again(ask: Ask) -> None:
+    """A consent may reach the workflow before the filing was read: its failure is one that Temporal retries."""
+    with pytest.raises(ApplicationError) as failure:
+        await ask("case_standing", contracts.AskCaseStanding(case_id=str(uuid.uuid4())))
+    assert (failure.value.type, failure.value.non_retryable) == ("case-not-opened-yet", False)
