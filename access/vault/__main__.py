@@ -1,5 +1,5 @@
-"""`python -m access.vault migrate`: brings the vault's database to the newest form, as its owner
-(AMPARO_OWNER_DATABASE).
+"""`python -m access.vault migrate`: brings the vault's database to the newest form, as its owner (AMPARO_OWNER_DATABASE,
+or the file of that name in small letters below ``/run/secrets``).
 """
 
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+SECRET = Path("/run/secrets/amparo_owner_database")
 LOCK = 0x7661756C  # held while migrating, so that two runs come one after the other; any constant serves
 
 
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if arguments != ["migrate"]:
         print("usage: python -m access.vault migrate", file=sys.stderr)
         return 2
-    url = os.environ.get("AMPARO_OWNER_DATABASE", "")
+    url = os.environ.get("AMPARO_OWNER_DATABASE") or (SECRET.read_text().strip() if SECRET.exists() else "")
     if not url:
         print("AMPARO_OWNER_DATABASE is not set, and the migration needs it", file=sys.stderr)
         return 2
