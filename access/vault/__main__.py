@@ -1,5 +1,5 @@
-"""`python -m access.vault migrate`: brings the vault's database to the newest form, as its owner (AMPARO_OWNER_DATABASE,
-or the file of that name in small letters below ``/run/secrets``).
+"""`python -m access.vault migrate`: brings the vault's database to the newest form, as its owner (AMPARO_OWNER_DATABASE
+or the file of that name, in small letters, below ``/run/secrets``).
 """
 
 import os
