@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ import yaml
 from rich.console import Console
 
 from local.drill_view import CaseView, Entry, print_response_times
-from local.party import Act, DrillFailed, Party
+from local.party import Act, DrillFailed, Party, at_once
 
 PATIENCE_S = 180.0
 """How long the whole may take before the drill says what it still waits for."""
@@ -33,6 +33,7 @@ DISCLOSES: Mapping[str, Sequence[str]] = {
     "dp-ucayali": ("narrative",),
 }
 TEXT_VERSION = "drill-es-1"
+REASONS = "The risk is real and the measures answer to it."
 
 Story = Mapping[str, Any]
 
@@ -61,10 +62,10 @@ class Outcome:
 class Mechanism:
     """Those who act in the drill, agencies aside."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.ngo = Party("ngo", environment)
-        self.coordinator = Party("coordinator", environment)
-        self.evaluator = Party("evaluator", environment)
+    def __init__(self, environment: Mapping[str, str], *, before: Callable[[str], Awaitable[None]]) -> None:
+        self.ngo = Party("ngo", environment, before=before)
+        self.coordinator = Party("coordinator", environment, before=before)
+        self.evaluator = Party("evaluator", environment, before=before)
         self._parties = (self.ngo, self.coordinator, self.evaluator)
 
     def acts(self) -> list[Act]:
@@ -107,7 +108,7 @@ async def _proceed(story: Story, view: CaseView, mechanism: Mechanism) -> None:
         await coordinator.post("protection", f"/v1/cases/{case}/measures", measure) for measure in story["measures"]
     ]
     measures = [measure["measure_id"] for measure in proposed]
-    resolution = {"granted": True, "measures": measures, "reasons": "The risk is real and the measures answer to it."}
+    resolution = {"granted": True, "measures": measures, "reasons": REASONS}
     await coordinator.post("protection", f"/v1/cases/{case}/resolutions", resolution)
     await coordinator.post("protection", f"/v1/cases/{case}/notification", {})
     for measure in measures:
@@ -125,12 +126,14 @@ async def drill(
     *,
     patience_s: float = PATIENCE_S,
     seen: Callable[[Entry], None] = lambda entry: None,
+    before: Callable[[str], Awaitable[None]] = at_once,
 ) -> Outcome:
-    """All stories side by side, then how fast each agency answered. ``seen`` is told of each line of a case's timeline.
+    """All stories side by side, then how fast each agency answered.
 
-    Raises `DrillFailed`, alone or in an exception group.
+    ``seen`` is told of each line of a case's timeline; ``before`` is awaited before each act of the parties, with its
+    path. Raises `DrillFailed`, alone or in an exception group.
     """
-    mechanism = Mechanism(environment)
+    mechanism = Mechanism(environment, before=before)
     started = datetime.now(UTC)
     views: list[CaseView] = []
 

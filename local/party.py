@@ -5,7 +5,7 @@ An act is sent under one key until it is answered, as a careful client does: an 
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +36,19 @@ class Act:
     answer: Mapping[str, Any]
 
 
+async def at_once(path: str) -> None:
+    """Waits for nothing."""
+
+
 class Party:
     """One client of the mechanism with its own credentials. ``acts`` are those that were answered, in order."""
 
-    def __init__(self, client_id: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, client_id: str, environment: Mapping[str, str], *, before: Callable[[str], Awaitable[None]] = at_once
+    ) -> None:
+        """``before`` is awaited before each act, with its path."""
         self.acts: list[Act] = []
+        self._before = before
         self._client_id = client_id
         self._urls = {name: environment[f"AMPARO_URL_{name.upper()}"] for name in ("intake", "protection", "timeline")}
         tokens = TokenSource.from_file(
@@ -54,6 +62,7 @@ class Party:
 
     async def post(self, service: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One act. Raises `DrillFailed` when it is refused."""
+        await self._before(path)
         key = secrets.token_hex(16)
         answer = await self._answered("POST", service, path, json=body, headers={"Idempotency-Key": key})
         self.acts.append(Act(client=self._client_id, service=service, path=path, answer=answer))

@@ -43,6 +43,7 @@ TEMPERS = {
     "prosecutor-ucayali": Temper(acknowledges=(0.30, 0.60), answers=(0.45, 0.70), late_every=3),
     "ombudsman-ucayali": Temper(acknowledges=(0.05, 0.20), answers=(0.15, 0.35)),
 }
+ANSWER = "Carried out as asked; the file is kept at this office."
 LATE = 1.15
 """Share of the time given at which the late answer comes."""
 
@@ -111,7 +112,7 @@ class Agency:
         acknowledge = sent + acknowledge_in * chance.uniform(*self._temper.acknowledges)
         answer = sent + answer_in * (LATE if late else chance.uniform(*self._temper.answers))
         accept = acknowledge + min(timedelta(seconds=1), answer - acknowledge) / 2
-        done = json.dumps({"done": True, "answer": "Carried out as asked; the file is kept at this office."})
+        done = json.dumps({"done": True, "answer": ANSWER})
         steps = {"sent": 0, "acknowledged": 1, "accepted": 2}.get(item["state"], 3)
         acts = [(acknowledge, "acknowledgement", "{}"), (accept, "acceptance", "{}"), (answer, "answer", done)]
         for at, path, body in acts[steps:]:
