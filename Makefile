@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export YES
 
-.PHONY: setup up demo down reset status logs test test-slow test-unit check bench proto locks
+.PHONY: setup up demo down reset status logs test test-slow test-unit check bench docs proto locks
 
 setup: ## the virtual environment with everything that tests and checks need
 	@$(PYTHON) local/environment.py dev
@@ -46,6 +46,10 @@ check: setup ## style, types, layers, contracts
 
 bench: setup ## measure; writes docs/benchmarks.md
 	@$(PY) -m benchmarks
+
+docs: setup ## write docs/reference from the code; check the commands, links and names in every page
+	@$(PY) -m docs.generate
+	@$(PY) -m pytest tests/docs
 
 proto: setup ## generate the code of the protobuf contracts
 	@$(PY) -m proto.generate

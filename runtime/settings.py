@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     url_protection: str = ""
     url_referral: str = ""
     url_timeline: str = ""
+    """Base URL of each service."""
 
     pack: str = ""
     """Rule pack of new cases; default ``drill`` embedded, ``peru-2021`` else. ``drill:3`` has limits three times as

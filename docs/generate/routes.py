@@ -1,0 +1,151 @@
+"""The pages of problems and of routes: who answers what, and who may."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from fastapi.routing import iter_route_contexts
+
+from access import keys
+from access.authorization import ACTIONS, MAY, May
+from access.problems import PROBLEMS, responses
+from docs.generate.writing import first_sentence, page, says, table
+from local.stackfile import SERVICES
+from runtime.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """One route of a service, with the problem codes that it documents for itself."""
+
+    service: str
+    method: str
+    path: str
+    action: str
+    says: str
+    codes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As a client would write it."""
+        return f"`{self.method} {self.path}`"
+
+
+def problems_page() -> str:
+    """The one table of refusals, and who answers each."""
+    everywhere, acts = _codes(responses()), _codes(responses(writes=True))
+    rows = []
+    for code, (status, title) in PROBLEMS.items():
+        who = dict.fromkeys(route.name for route in routes() if code in route.codes)
+        by = "every route" if code in everywhere else "every act" if code in acts else ", ".join(who)
+        rows.append((f"`{code}`", str(status), title, by))
+    return page(
+        "Problems",
+        says("""
+            Every refusal is `application/problem+json` (RFC 9457). `type` is `urn:amparo:problem:` with the code;
+            `instance` is random and stands in the service's log. Codes are stable: act on them, not on titles. A
+            refused act has changed nothing. `errors` of `invalid-request` says where the body or a parameter is
+            wrong, and never repeats what was sent.
+            """),
+        table(("code", "status", "title", "answered by"), rows),
+        says("""
+            Where the last column is empty, the code is answered before a route is found, or to the mechanism's own
+            workflows, or as a rarer outcome that no route documents.
+            """),
+    )
+
+
+def routes_page() -> str:
+    """Every route with its action, who may, and its own refusals; then each role's actions."""
+    parts = []
+    for service in SERVICES:
+        rows = [
+            (
+                route.name,
+                f"`{route.action}`",
+                ", ".join(sorted(role for role, actions in MAY.items() if route.action in actions)),
+                route.says,
+                " ".join(f"`{code}`" for code in route.codes),
+            )
+            for route in routes()
+            if route.service == service
+        ]
+        parts += [f"## {service}", table(("route", "action", "roles", "what it does", "own problems"), rows)]
+    roles = [(f"`{role}`", " ".join(f"`{a}`" for a in sorted(actions))) for role, actions in MAY.items()]
+    unused = sorted(ACTIONS - {route.action for route in routes()})
+    return page(
+        "Routes",
+        says("""
+            A route declares one action; the role in the token must include it. Whether this case or referral is yours
+            is decided after that: what is not yours is `not-found`, as what does not exist. Each service shows its
+            whole interface at `/docs` and `/openapi.json`, and answers `GET /healthz` (ready) and `GET /livez`
+            (alive) to anybody. What every route or every act may refuse is in [problems](problems.md).
+            """),
+        *parts,
+        "## Roles",
+        table(("role", "actions"), roles),
+        "No route declares these actions yet: " + (" ".join(f"`{action}`" for action in unused) or "none") + ".",
+    )
+
+
+@cache
+def routes() -> Sequence[Route]:
+    """The routes of all services, as their processes build them."""
+    return tuple(route for service in SERVICES for route in _routes(service))
+
+
+def _routes(service: str) -> Iterator[Route]:
+    general = _codes(responses(writes=True))
+    app = _application(service)
+    documented = app.openapi()["paths"]
+    for context in iter_route_contexts(app.routes):
+        found = [call for call in _dependencies(getattr(context, "dependant", None)) if isinstance(call, May)]
+        if not found:
+            continue
+        for method in sorted(context.methods or ()):
+            operation = documented[context.path][method.lower()]
+            yield Route(
+                service=service,
+                method=method,
+                path=str(context.path),
+                action=found[0].action,
+                says=first_sentence(operation["description"]),
+                codes=tuple(code for code in _codes(operation["responses"]) if code not in general),
+            )
+
+
+def _dependencies(dependant: Any) -> Iterator[Any]:
+    for inner in dependant.dependencies if dependant else ():
+        yield inner.call
+        yield from _dependencies(inner)
+
+
+def _codes(documented: Mapping[Any, Any]) -> tuple[str, ...]:
+    said = "\n".join(str(answer.get("description", "")) for answer in documented.values())
+    return tuple(re.findall(r"^- `([a-z-]+)`:", said, flags=re.MULTILINE))
+
+
+def _application(service: str) -> Any:
+    """A service's application as its process builds it; nothing is connected to."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        keys.init(home, mechanism="pe")
+        web, database = "http://127.0.0.1:1", "postgresql+psycopg://nobody@127.0.0.1:1/none"
+        given: dict[str, Any] = {
+            "environment": "embedded",
+            "keyring": home / "keyring",
+            "receipt_key": home / "receipts" / f"pe.{service}",
+            "client_id": service,
+            "client_key": home / "clients" / f"{service}.jwk",
+            **{f"url_{name}": web for name in SERVICES},
+            **dict.fromkeys(("issuer", "jwks", "token_endpoint"), web),
+            **dict.fromkeys(("kafka", "temporal"), "127.0.0.1:1"),
+            **dict.fromkeys(("database", "sequencer_database", "vault_database"), database),
+        }
+        settings = Settings(**given)
+        return import_module(f"services.{service}.app").create_service(settings).app()
