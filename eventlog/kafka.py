@@ -26,7 +26,7 @@ CONNECT_MS = 5_000
 REQUEST_MS = 10_000
 END_MS = 2_000
 """A topic that does not exist gives no other answer than silence."""
-DELIVERY_MS = 30_000
+DELIVERY_MS = 15_000
 """After this long without an acknowledgement the relay asks the topic where it stands and begins anew."""
 BATCH_BYTES = 900_000
 """Of one request to the broker, below its limit of 1 MiB. kafka-python spends its time per request, and wakes its

@@ -24,22 +24,14 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("role", ["app", "sequencer"])
-@pytest.mark.parametrize("table", ["events", "records", "acts"])
-@pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "TRUNCATE", "DROP"])
-async def test_nobody_who_runs_can_change_or_remove_what_happened(store: Log, role: str, table: str, verb: str) -> None:
+async def test_nobody_who_runs_can_change_or_remove_what_happened(store: Log, role: str) -> None:
     """The statements are really tried, on a store that holds something."""
     await store.append()
-    statement = {
-        "UPDATE": CHANGES[table],
-        "DELETE": f"DELETE FROM {table}",
-        "TRUNCATE": f"TRUNCATE {table} CASCADE",
-        "DROP": f"DROP TABLE {table} CASCADE",
-    }[verb]
-    with (
-        postgres.connect(store.databases.url("intake", role)) as connection,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        connection.execute(statement.encode())
+    with postgres.connect(store.databases.url("intake", role)) as connection:
+        for table, change in CHANGES.items():
+            for statement in (change, f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE", f"DROP TABLE {table}"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement.encode())
     assert len(await store.rows("SELECT event FROM events")) == 1
 
 
