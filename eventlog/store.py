@@ -105,13 +105,26 @@ class Appended:
     repeated: bool
 
 
-# In the driver's own form: bytes travel as they are, and neither statement nor parameters are worked out anew each time.
+# In the driver's own form: bytes travel as they are, and nothing of the statement is worked out anew each time.
 _APPEND = (
     "SELECT stored, earlier_fingerprint, earlier_receipt"
     " FROM append_events(%s, %s, %b::bytea[], %s::jsonb, %s, %s, %b, %s, %s)"
 )
 _LOAD = text("SELECT event FROM events WHERE stream = :stream ORDER BY version")
 _ACT = text("SELECT fingerprint, receipt FROM acts WHERE client = :client AND key = :key")
+
+
+class Beside:
+    """A statement that goes to the database together with an append, in one round trip: a projection's row of a filing.
+
+    ``sql`` (in the driver's form) writes only where ``act.stored``, so that a repeated act writes nothing; ``given``
+    makes its parameters of the events as they are stored. An append with one is whole by itself, so its connection may
+    be in autocommit mode: beginning and end cost no round trips then.
+    """
+
+    def __init__(self, sql: str, *, given: Callable[[tuple[Recorded, ...]], tuple[object, ...]]) -> None:
+        self.statement = f"WITH act AS MATERIALIZED ({_APPEND}), beside AS ({sql}) SELECT * FROM act"  # noqa: S608
+        self.given = given
 
 
 class EventStore:
@@ -159,6 +172,7 @@ class EventStore:
         causation: record_pb2.Citation | None = None,
         occurred_at: datetime | None = None,
         keys: Mapping[str, bytes] | None = None,
+        beside: Beside | None = None,
     ) -> Appended:
         """Appends ``events`` after version ``expected``, sealing their personal data under ``keys`` (key id → 32
         bytes).
@@ -189,14 +203,17 @@ class EventStore:
             event_ids=[message.id for message, _ in built],
             hashes=[sha256(event).digest() for event in bytes_of],
         )
+        pairs = zip(built, bytes_of, strict=True)
+        stored = tuple(recorded(self._codec, message, event) for (message, _), event in pairs)
         headers = self._tracing.inject()
         given = (
             *(stream, expected, bytes_of, json.dumps(dict(headers)) if headers else "{}"),
             *(act.client, act.key, act.fingerprint, receipt.to_json(), now),
+            *(beside.given(stored) if beside else ()),
         )
         connection = session if isinstance(session, AsyncConnection) else await session.connection()
         try:
-            answer = (await connection.exec_driver_sql(_APPEND, given)).one()
+            answer = (await connection.exec_driver_sql(beside.statement if beside else _APPEND, given)).one()
         except IntegrityError as error:
             if getattr(getattr(error.orig, "diag", None), "constraint_name", None) == "events_stream_version":
                 raise StreamMoved(stream) from None
@@ -204,8 +221,6 @@ class EventStore:
         if not answer.stored:
             earlier = _earlier(act, answer.earlier_fingerprint, answer.earlier_receipt)
             return Appended(receipt=earlier, recorded=(), openers={}, repeated=True)
-        pairs = zip(built, bytes_of, strict=True)
-        stored = tuple(recorded(self._codec, message, event) for (message, _), event in pairs)
         openers = {(message.version, path): opener for message, found in built for path, opener in found.items()}
         return Appended(receipt=receipt, recorded=stored, openers=openers, repeated=False)
 

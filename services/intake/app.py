@@ -26,6 +26,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     pack = packs.chosen(settings.pack)
     return Parts(
         engine=engine,
+        at_once=engine.execution_options(isolation_level="AUTOCOMMIT"),
         vault_engine=vault_engine,
         store=EventStore(
             source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging

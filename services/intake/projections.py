@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventlog.store import Actor, EventStore, History, Recorded
+from eventlog.store import Actor, Beside, EventStore, History, Recorded
 from services.intake import domain, incident
 from services.intake.domain import Request
 from services.intake.events import EvidenceAdded, IncidentReported, IncidentVerified, RequestFiled
@@ -90,6 +90,11 @@ incidents = Table(
 # In the driver's own form, and with one parameter instead of twenty: on the path of a filing, working out statement and
 # parameters costs more than storing them.
 _INSERT_REQUEST = "INSERT INTO requests SELECT * FROM jsonb_populate_record(NULL::requests, %s::jsonb)"
+REQUEST_ROW = Beside(
+    "INSERT INTO requests SELECT r.* FROM act, jsonb_populate_record(NULL::requests, %s::jsonb) AS r WHERE act.stored",
+    given=lambda recorded: (_as_json(_request(recorded, fold_request(History(recorded, len(recorded))))),),
+)
+"""The row of a request just filed, written in the append's own statement."""
 _INSERT_INCIDENT = "INSERT INTO incidents SELECT * FROM jsonb_populate_record(NULL::incidents, %s::jsonb)"
 
 
