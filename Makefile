@@ -36,12 +36,14 @@ test-slow: setup ## the slow tests: the whole system, faults, long histories
 test-unit: setup ## the tests that start no server
 	@$(PY) -m pytest -m "not slow and not servers"
 
-check: setup ## style, types, layers, contracts
+check: setup ## style, types, layers, contracts, deployment
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports --no-cache
 	@$(PY) -m proto.generate check
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@.venv/bin/hadolint deploy/Dockerfile
 	@$(PY) -m proto.generate check
 
 bench: setup ## measure; writes docs/benchmarks.md
