@@ -164,7 +164,7 @@ def test_measurements_find_their_way() -> None:
     }
     asked = [
         ("intake", services()["intake"].environment["OTEL_EXPORTER_OTLP_ENDPOINT"]),
-        ("collector", collector["exporters"]["otlp"]["endpoint"]),
+        ("collector", collector["exporters"]["otlp_grpc"]["endpoint"]),
         *(("prometheus", scraped[name]["static_configs"][0]["targets"][0]) for name in ("amparo", "temporal")),
         ("prometheus", scraped["keycloak"]["static_configs"][0]["targets"][0]),
         *(("grafana", url) for url in sources.values()),
