@@ -137,17 +137,22 @@ def allowed(role: str, action: Action) -> bool:
     return action in MAY.get(role, frozenset())
 
 
-async def authenticated(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-) -> Actor:
-    """Whom the bearer token names, by ``request.app.state.verifier``. Raises `Problem` ``unauthenticated``."""
+async def authenticated(request: Request) -> Actor:
+    """Whom the bearer token names, by ``request.app.state.verifier``. Raises `Problem` ``unauthenticated``.
+
+    Asked by several dependencies of a route, it looks once. They call it, since for the framework to work out a
+    dependency costs more than the look.
+    """
+    known: Actor | None = getattr(request.state, "authenticated", None)
+    if known is not None:
+        return known
+    credentials = await _bearer(request)
     if credentials is None:
         raise Problem("unauthenticated", headers={"WWW-Authenticate": 'Bearer realm="amparo"'})
     verifier: Verifier = request.app.state.verifier
-    return await verifier.verify(credentials.credentials)
-
-
-Authenticated = Annotated[Actor, Depends(authenticated)]
+    actor = await verifier.verify(credentials.credentials)
+    request.state.authenticated = actor
+    return actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +161,11 @@ class May:
 
     action: Action
 
-    async def __call__(self, request: Request, actor: Authenticated) -> Actor:
-        """The actor. Raises `Problem` ``forbidden`` when its role does not include the action."""
+    async def __call__(
+        self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Actor:
+        """The actor. Raises `Problem` ``unauthenticated``; ``forbidden`` when its role does not include the action."""
+        actor = await authenticated(request)
         if not allowed(actor.role, self.action):
             _log.warning("forbidden", action=self.action, role=actor.role, actor=actor.id)
             raise Problem("forbidden")

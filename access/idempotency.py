@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from access.authorization import Authenticated
+from access.authorization import authenticated
 from eventlog.store import ActKey
 
 VISIBLE_ASCII = r"^[\x21-\x7e]+$"
@@ -20,7 +20,6 @@ MAX_KEY = 128
 
 async def act_header(
     request: Request,
-    actor: Authenticated,
     idempotency_key: Annotated[
         str,
         Header(
@@ -33,6 +32,7 @@ async def act_header(
     ],
 ) -> ActKey:
     """The act of this request. A missing or malformed key becomes the problem ``missing-idempotency-key``."""
+    actor = await authenticated(request)
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
     key: bytes = request.app.state.fingerprint_key
     return ActKey(

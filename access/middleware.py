@@ -3,9 +3,10 @@
 The server's own banner is not ours to remove: start uvicorn with ``server_header=False``.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.problems import answer, fault
@@ -31,6 +32,25 @@ def install(app: "Starlette", *, max_body_bytes: int = MAX_BODY_BYTES, media_typ
     app.add_middleware(CarefulHeaders)
 
 
+_ALWAYS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+_NOT_KEPT = frozenset((*(name for name, _ in _ALWAYS), b"server", b"x-powered-by"))
+_NO_STORE = (b"cache-control", b"no-store")
+_STRICT_POLICY = (b"content-security-policy", STRICT_POLICY.encode())
+
+
+def _careful(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """An answer's headers, as ASGI has them: pairs of bytes, names in lower case."""
+    kept = [pair for pair in given if pair[0] not in _NOT_KEPT]
+    named = dict(kept)
+    kept += _ALWAYS
+    if _NO_STORE[0] not in named:
+        kept.append(_NO_STORE)
+    if not named.get(b"content-type", b"").startswith(b"text/html"):
+        kept = [pair for pair in kept if pair[0] != _STRICT_POLICY[0]]
+        kept.append(_STRICT_POLICY)
+    return kept
+
+
 class CarefulHeaders:
     """Adds ``HEADERS``; forbids keeping a copy unless the route says otherwise; drops what names the software."""
 
@@ -45,15 +65,7 @@ class CarefulHeaders:
 
         async def careful(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
-                if not headers.get("content-type", "").startswith("text/html"):
-                    headers["Content-Security-Policy"] = STRICT_POLICY
-                for banner in ("server", "x-powered-by"):
-                    if banner in headers:
-                        del headers[banner]
+                message["headers"] = _careful(message.get("headers", ()))
             await send(message)
 
         await self._app(scope, receive, careful)
