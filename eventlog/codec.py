@@ -7,10 +7,10 @@ frozen dataclass, tuple of those, ``X | None`` of a message, and `Personal` for 
 """
 
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -79,14 +79,34 @@ class Codec:
         return _read(event, message.FromString(payload), "", found)
 
 
+class _Form(Enum):
+    PERSONAL = auto()
+    INSTANT = auto()
+    MESSAGE = auto()
+    ENUM = auto()
+    SCALAR = auto()
+
+    @classmethod
+    def of(cls, kind: type[Any]) -> "_Form":
+        if kind is datetime:
+            return cls.INSTANT
+        if is_dataclass(kind):
+            return cls.MESSAGE
+        return cls.ENUM if issubclass(kind, StrEnum) else cls.SCALAR
+
+
 @dataclass(frozen=True, slots=True)
 class _Field:
     """One field of a typed event: how it is written into a message and read back."""
 
     name: str
-    kind: type[Any]
+    kind: Any
     repeated: bool
-    personal: bool
+    form: "_Form"
+
+    @property
+    def personal(self) -> bool:
+        return self.form is _Form.PERSONAL
 
 
 _layouts: dict[type[Any], tuple[_Field, ...]] = {}
@@ -105,7 +125,7 @@ def _work_out(event: type[Any]) -> tuple[_Field, ...]:
     for field in fields(event):
         hint = hints[field.name]
         if hint == Personal:
-            layout.append(_Field(field.name, Sealed, False, True))
+            layout.append(_Field(field.name, Sealed, False, _Form.PERSONAL))
             continue
         repeated = get_origin(hint) is tuple
         if repeated:
@@ -114,7 +134,7 @@ def _work_out(event: type[Any]) -> tuple[_Field, ...]:
             (hint,) = (arg for arg in get_args(hint) if arg is not type(None))
         while hasattr(hint, "__supertype__"):  # a NewType is its base on the wire
             hint = hint.__supertype__
-        layout.append(_Field(field.name, hint, repeated, False))
+        layout.append(_Field(field.name, hint, repeated, _Form.of(hint)))
     return tuple(layout)
 
 
@@ -137,33 +157,33 @@ def _prefix(enum: EnumDescriptor) -> str:
 def _write(value: Any, message: Message, at: str, sealed: list[tuple[str, Plain]]) -> Message:
     by_name = message.DESCRIPTOR.fields_by_name
     for field in _layout(type(value)):
-        given = getattr(value, field.name)
-        path = f"{at}{field.name}"
-        if field.personal:
+        name, form = field.name, field.form
+        given = getattr(value, name)
+        if form is _Form.PERSONAL:
             if isinstance(given, Plain):
-                sealed.append((path, given))
+                sealed.append((f"{at}{name}", given))
             elif given is not None:
-                raise SchemaMismatch(f"{path} is sealed already; personal data is given as Plain")
+                raise SchemaMismatch(f"{at}{name} is sealed already; personal data is given as Plain")
         elif field.repeated:
-            target = getattr(message, field.name)
+            target = getattr(message, name)
             for number, item in enumerate(given):
-                if is_dataclass(field.kind):
-                    _write(item, target.add(), f"{path}.{number}.", sealed)
-                elif issubclass(field.kind, StrEnum):
-                    target.append(_numbers(field.kind, by_name[field.name].enum_type)[item])
+                if form is _Form.MESSAGE:
+                    _write(item, target.add(), f"{at}{name}.{number}.", sealed)
+                elif form is _Form.ENUM:
+                    target.append(_numbers(field.kind, by_name[name].enum_type)[item])
                 else:
                     target.append(item)
         elif given is None:
             continue
-        elif field.kind is datetime:
-            getattr(message, field.name).CopyFrom(timestamp(given))
-        elif is_dataclass(field.kind):
-            _write(given, getattr(message, field.name), f"{path}.", sealed)
-            getattr(message, field.name).SetInParent()
-        elif issubclass(field.kind, StrEnum):
-            setattr(message, field.name, _numbers(field.kind, by_name[field.name].enum_type)[given])
+        elif form is _Form.SCALAR:
+            setattr(message, name, given)
+        elif form is _Form.ENUM:
+            setattr(message, name, _numbers(field.kind, by_name[name].enum_type)[given])
+        elif form is _Form.INSTANT:
+            getattr(message, name).CopyFrom(timestamp(given))
         else:
-            setattr(message, field.name, given)
+            _write(given, getattr(message, name), f"{at}{name}.", sealed)
+            getattr(message, name).SetInParent()
     return message
 
 
@@ -171,30 +191,28 @@ def _read(kind: type[Any], message: Message, at: str, sealed: Mapping[str, Seale
     by_name = message.DESCRIPTOR.fields_by_name
     values: dict[str, Any] = {}
     for field in _layout(kind):
-        path = f"{at}{field.name}"
-        if field.personal:
-            values[field.name] = sealed.get(path)
+        name, form = field.name, field.form
+        if form is _Form.PERSONAL:
+            values[name] = sealed.get(f"{at}{name}")
             continue
-        found = getattr(message, field.name)
-        read = _reader(field, by_name[field.name])
-        if field.repeated:
-            values[field.name] = tuple(read(item, f"{path}.{number}.", sealed) for number, item in enumerate(found))
-        elif isinstance(found, Message) and not message.HasField(field.name):
-            values[field.name] = None
+        found = getattr(message, name)
+        if form is _Form.SCALAR:
+            values[name] = tuple(found) if field.repeated else found
+        elif form is _Form.ENUM:
+            members = _members(field.kind, by_name[name].enum_type)
+            values[name] = tuple(members[item] for item in found) if field.repeated else members[found]
+        elif field.repeated:
+            values[name] = tuple(
+                _read_message(field, item, f"{at}{name}.{number}.", sealed) for number, item in enumerate(found)
+            )
         else:
-            values[field.name] = read(found, f"{path}.", sealed)
+            given = message.HasField(name)
+            values[name] = _read_message(field, found, f"{at}{name}.", sealed) if given else None
     return kind(**values)
 
 
-def _reader(field: _Field, descriptor: Any) -> Callable[[Any, str, Mapping[str, Sealed]], Any]:
-    if field.kind is datetime:
-        return lambda found, at, sealed: instant(found)
-    if is_dataclass(field.kind):
-        return lambda found, at, sealed: _read(field.kind, found, at, sealed)
-    if issubclass(field.kind, StrEnum):
-        members = _members(field.kind, descriptor.enum_type)
-        return lambda found, at, sealed: members[found]
-    return lambda found, at, sealed: found
+def _read_message(field: _Field, found: Any, at: str, sealed: Mapping[str, Sealed]) -> Any:
+    return instant(found) if field.form is _Form.INSTANT else _read(field.kind, found, at, sealed)
 
 
 _SCALARS = {
@@ -232,7 +250,7 @@ def _differences(event: type[Any], message: Descriptor) -> Iterator[str]:
             if field.kind is not datetime:
                 yield f"{name}: a timestamp is a datetime, not {field.kind.__name__}"
         elif descriptor.message_type is not None:
-            if not is_dataclass(field.kind):
+            if field.form is not _Form.MESSAGE:
                 yield f"{name}: a message is a dataclass, not {field.kind.__name__}"
             else:
                 yield from (f"{name}: {inner}" for inner in _differences(field.kind, descriptor.message_type))

@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
@@ -204,8 +204,22 @@ class EventStore:
             event_ids=[message.id for message, _ in built],
             hashes=[sha256(event).digest() for event in bytes_of],
         )
-        pairs = zip(built, bytes_of, strict=True)
-        stored = tuple(recorded(self._codec, message, event) for (message, _), event in pairs)
+        occurred_utc, now_utc = (occurred_at or now).astimezone(UTC), now.astimezone(UTC)
+        stored = tuple(
+            Recorded(
+                event=self._codec.decode(message.type, message.payload, event_id=message.id, sealed=message.sealed),
+                id=message.id,
+                stream=stream,
+                version=message.version,
+                type=message.type,
+                occurred_at=occurred_utc,
+                recorded_at=now_utc,
+                actor=actor,
+                correlation=correlation,
+                hash=digest,
+            )
+            for (message, _), digest in zip(built, receipt.hashes, strict=True)
+        )
         headers = self._tracing.inject()
         given = (
             *(stream, expected, bytes_of, json.dumps(dict(headers)) if headers else "{}"),
