@@ -23,15 +23,22 @@ CONNECT_SECONDS = 5
 MIGRATION_LOCK = 0x616D7061
 
 
-def engine(url: str, *, pool_size: int = POOL_SIZE, name: str = "amparo") -> AsyncEngine:
+def engine(
+    url: str, *, pool_size: int = POOL_SIZE, name: str = "amparo", statement_by_statement: bool = False
+) -> AsyncEngine:
     """An engine on psycopg 3 with a pool of ``pool_size`` connections, in UTC.
 
     A connection lost with its server fails the transaction that used it and empties the pool, so the next one
     connects anew: no ping before each transaction. A checkout waits 5 s for a free connection, then raises
-    ``sqlalchemy.exc.TimeoutError``. ``name`` shows in ``pg_stat_activity``. Raises ``ValueError`` on an empty URL.
+    ``sqlalchemy.exc.TimeoutError``. ``name`` shows in ``pg_stat_activity``. With ``statement_by_statement`` each
+    statement is a transaction of its own, without round trips for beginning and end. Raises ``ValueError`` on an empty
+    URL.
     """
     if not url:
         raise ValueError("no database URL: set AMPARO_DATABASE (or the one of the role that is meant)")
+    of_transactions: dict[str, Any] = (
+        {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if statement_by_statement else {}
+    )
     made = create_async_engine(
         url,
         pool_size=pool_size,
@@ -39,6 +46,7 @@ def engine(url: str, *, pool_size: int = POOL_SIZE, name: str = "amparo") -> Asy
         pool_timeout=POOL_WAIT_SECONDS,
         pool_use_lifo=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": name, "options": "-c timezone=UTC"},
+        **of_transactions,
     )
     telemetry.trace_statements(made)
     return made

@@ -26,7 +26,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     pack = packs.chosen(settings.pack)
     return Parts(
         engine=engine,
-        at_once=engine.execution_options(isolation_level="AUTOCOMMIT"),
+        at_once=database.engine(settings.need("database"), name=NAME, statement_by_statement=True),
         vault_engine=vault_engine,
         store=EventStore(
             source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging

@@ -37,7 +37,7 @@ TO_READ, TO_PROVE = "intake.read", "intake.receipt"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
     """What the registry's acts need; joined in `services.intake.app`. ``pack`` is (id, version) for new cases;
-    ``at_once`` is ``engine`` with its connections in autocommit mode, for what is one statement.
+    ``at_once`` reaches the same database, for what is one statement and so needs no transaction around it.
     """
 
     engine: AsyncEngine
@@ -53,8 +53,8 @@ class Parts:
     async def close(self) -> None:
         """Ends its connections."""
         await self.vault.close()
-        await self.vault_engine.dispose()
-        await self.engine.dispose()
+        for engine in (self.vault_engine, self.at_once, self.engine):
+            await engine.dispose()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

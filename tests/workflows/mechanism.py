@@ -105,8 +105,7 @@ class Mechanism:
     async def __aexit__(self, *failure: object) -> None:
         await self._context.aclose()
         for parts in (self.intake, self.protection, self.referral):
-            await parts.engine.dispose()
-            await parts.vault_engine.dispose()
+            await parts.close()
         await self.engine.dispose()
 
     async def file(self, *, imminent: bool = False) -> str:
