@@ -110,7 +110,11 @@ async def test_every_line_of_the_log_is_json_with_its_trace(parcel_settings: Set
             case = "0e4a6d0e-3f0b-4a0e-9f5e-3d6f3a8f2b11"
             await client.get("/v1/parcels/Rosa?q=Rosa", headers=headers)
             await client.get(f"/v1/parcels/{case}", headers=headers)
-        requests = [line for line in process.lines() if line["event"] == "request"]
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in process.lines() if line["event"] == "request"]
+
+        requests = await eventually(lines, accept=lambda found: len(found) == 2)  # written after the answer
         assert [(r["method"], r["route"], r["status"]) for r in requests] == [("GET", "/v1/parcels/{case_id}", 401)] * 2
         assert [r.get("case_id") for r in requests] == [None, case]
         assert {r["trace_id"] for r in requests} == {trace}
