@@ -1,6 +1,5 @@
 """`python -m benchmarks`: measures everything; `--quick` in short; `--only filing` one measurement."""
 
-import asyncio
 import signal
 import sys
 import time

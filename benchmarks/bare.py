@@ -43,9 +43,7 @@ class Bare:
 
         app = FastAPI(lifespan=lifespan)
         keys = KeySet(fetch=jwks_over_http(settings.jwks), clock=system_clock)
-        app.state.verifier = Verifier(
-            issuer=settings.issuer, audience=settings.audience, keys=keys, clock=system_clock
-        )
+        app.state.verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys, clock=system_clock)
 
         @app.post("/v1/requests", status_code=201)
         async def file(body: dict[str, Any], actor: Annotated[Actor, may("request.file")]) -> dict[str, int]:

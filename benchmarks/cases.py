@@ -93,7 +93,7 @@ async def _until_quiet(ground: Ground, client: Client) -> None:
     """Returns once every stream's end was told, and no workflow runs any more."""
     async with asyncio.timeout(PATIENCE_S):
         with postgres.connect(ground.stack.database("workflows_owner")) as connection:
-            while connection.execute("SELECT FROM open_streams LIMIT 1").fetchone() is not None:
+            while connection.execute("SELECT FROM open_streams LIMIT 1").fetchone() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_EVERY_S)
         await until_running(client, 0)
 

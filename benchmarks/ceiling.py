@@ -141,7 +141,7 @@ class Ceiling:
 
 async def until_running(client: Client, count: int) -> None:
     """Returns once exactly so many workflows run."""
-    while (await client.count_workflows('ExecutionStatus = "Running"')).count != count:
+    while (await client.count_workflows('ExecutionStatus = "Running"')).count != count:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -69,7 +69,7 @@ class Ground:
     def store(self, service: str) -> Mapping[str, str]:
         """As `databases`, with the tables of an event store."""
         urls = self.databases(service)
-        self.make(urls["owner"], lambda execute: schema.upgrade(execute, database=f"{BENCH}_{service}", consuming=False))
+        self.make(urls["owner"], lambda owner: schema.upgrade(owner, database=f"{BENCH}_{service}", consuming=False))
         return urls
 
     @staticmethod
@@ -127,4 +127,3 @@ async def _answers(port: int, running: asyncio.subprocess.Process) -> None:
                 return await asyncio.to_thread(programs._ask, f"http://{ports.LOOPBACK}:{port}/healthz")
             except NotReady:
                 await asyncio.sleep(0.1)
-

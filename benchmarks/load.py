@@ -121,9 +121,7 @@ def _requests(plan: Plan) -> list[bytes]:
 
 async def _carry_out(plan: Plan) -> Outcome:
     loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(_Connection, "127.0.0.1", plan.port))[1] for _ in range(plan.clients)
-    ]
+    connections = [(await loop.create_connection(_Connection, "127.0.0.1", plan.port))[1] for _ in range(plan.clients)]
     waiting = list(enumerate(_requests(plan)))
     waiting.reverse()
     latencies = [0.0] * len(waiting)

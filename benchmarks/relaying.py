@@ -1,8 +1,8 @@
 """Owns the third measurement: the relay against a raw kafka-python producer.
 
 Both send the same keys, values and headers, made beforehand, with the same settings (idempotent, all replicas). *Ours*
-is `eventlog.relay.Relay` as a leading sequencer feeds it: batches of stamped records, until the last is acknowledged and
-the relay knows it; and the same from the table, as when a broker has lost its data.
+is `eventlog.relay.Relay` as a leading sequencer feeds it: batches of stamped records, until the last is acknowledged
+and the relay knows it; and the same from the table, as when a broker has lost its data.
 """
 
 import asyncio

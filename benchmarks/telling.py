@@ -72,7 +72,7 @@ async def _round(ground: Ground, load: Load, client: Client, *, rate: int, size:
     await asyncio.gather(*(_asked(client, case) for case in cases))
     count = int(rate * size.seconds)
     acts = [
-        (f"/v1/requests/{cases[n % len(cases)]}/exclusions", json.dumps({"agency": f"bench-{uuid.uuid4().hex[:12]}"}), 1)
+        (f"/v1/requests/{cases[n % len(cases)]}/exclusions", json.dumps({"agency": f"bench-{uuid.uuid4()}"}), 1)
         for n in range(count)
     ]
     done = await load.run(
