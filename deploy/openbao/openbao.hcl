@@ -93,7 +93,7 @@ initialize "policies" {
         path "auth/*"             { capabilities = ["create", "read", "update", "list"] }
         path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "list"] }
         path "sys/audit"          { capabilities = ["read", "sudo"] }
-        path "sys/storage/raft/snapshot" { capabilities = ["read"] }
+        path "sys/storage/raft/snapshot" { capabilities = ["read", "update"] }
         path "sys/health"         { capabilities = ["read"] }
       POLICY
     }

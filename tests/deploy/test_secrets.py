@@ -207,3 +207,13 @@ def _audience(made: Mapping[str, Any]) -> str:
         if mapper["protocolMapper"] == "oidc-audience-mapper"
     ]
     return str(found)
+
+
+def test_passwords_are_changed_by_deleting_the_table_of_them(tmp_path: Path) -> None:
+    """As the operator's guide says: every role of Amparo gets a new password, Temporal and Keycloak keep theirs."""
+    make_secrets.make(tmp_path, mechanism="pe", owned=False, table=())
+    before = {name: (tmp_path / name).read_text() for name in FILES if (tmp_path / name).exists()}
+    (tmp_path / "databases.json").unlink()
+    made, _ = make_secrets.make(tmp_path, mechanism="pe", owned=False, table=())
+    assert set(made) == {"databases.json", *(name for name in before if name.endswith("_database"))}
+    assert all((tmp_path / name).read_text() != before[name] for name in made)
