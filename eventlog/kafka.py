@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -36,6 +36,8 @@ POLL_MS = 250
 POLL_RECORDS = 500
 TAIL_RECORDS = 64
 """How many messages at a topic's end are read for its last record: another relay's late duplicates may lie above it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,7 +89,7 @@ class Lane:
 def headers_of(source: str, event: record_pb2.Event) -> list[tuple[str, bytes]]:
     """CloudEvents 1.0 attributes in Kafka's binary form: a copy for routers, no part of what is hashed."""
     at = event.occurred_at
-    time = datetime.fromtimestamp(at.seconds, UTC).replace(microsecond=at.nanos // 1000)
+    time = _EPOCH + timedelta(seconds=at.seconds, microseconds=at.nanos // 1000)
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", event.id.hex().encode()),

@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -151,8 +151,13 @@ class Messaging:
     def inject(self) -> dict[str, str]:
         return inject()
 
+    def sending(self, topic: str, headers: Mapping[str, str]) -> AbstractContextManager[Mapping[str, str]]:
+        if not recording():
+            return nullcontext(headers)  # on the way of every record; the trace goes on as its append left it
+        return self._sending(topic, headers)
+
     @contextmanager
-    def sending(self, topic: str, headers: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    def _sending(self, topic: str, headers: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
         with span(f"send {topic}", kind="producer", headers=headers, attributes=_messaging("send", topic)):
             measure("messaging.client.sent.messages", 1, topic=topic)
             yield {**headers, **inject()}
