@@ -22,6 +22,7 @@ from local.supervisor import Program, Supervisor
 from runtime import database
 
 START_SECONDS = 60
+WHOLE = "whole"  # the data folder of a whole stack, see tests/system
 FOLDER = Path(tempfile.gettempdir()) / f"amparo-tests-{os.getuid()}"
 SETTINGS = {**postgres.SETTINGS, **postgres.UNSAFE_BUT_QUICK, "max_connections": "400"}
 
@@ -35,11 +36,10 @@ class Servers:
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"run-{os.getpid()}"
         self.folder = FOLDER / run
         self._users = self.folder / "users"
-        if self._given is None:
-            with alone(FOLDER / "lock"):
-                _clear_abandoned()
-                self._users.mkdir(mode=0o700, parents=True, exist_ok=True)
-                (self._users / str(os.getpid())).touch()
+        with alone(FOLDER / "lock"):
+            _clear_abandoned()
+            self._users.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._users / str(os.getpid())).touch()
 
     def postgres(self) -> str:
         """The administrator's URL."""
@@ -55,11 +55,10 @@ class Servers:
 
     def leave(self) -> None:
         """Stop the servers unless another process of the run still uses them."""
-        if self._given is None:
-            with alone(FOLDER / "lock"):
-                (self._users / str(os.getpid())).unlink(missing_ok=True)
-                if not _in_use(self.folder):
-                    _remove(self.folder)
+        with alone(FOLDER / "lock"):
+            (self._users / str(os.getpid())).unlink(missing_ok=True)
+            if not _in_use(self.folder):
+                _remove(self.folder)
 
     def _address(self, name: str, variable: str, start: Callable[[Path], str]) -> str:
         if self._given is not None:
@@ -168,7 +167,7 @@ def _stop(supervisor: Supervisor) -> None:
 
 def _supervisors(folder: Path) -> Iterator[Supervisor]:
     with contextlib.suppress(OSError):
-        for name in ("postgres", "kafka", "temporal"):
+        for name in ("postgres", "kafka", "temporal", WHOLE):
             if (folder / name).is_dir():
                 yield Supervisor(folder / name)
 
