@@ -191,7 +191,8 @@ class EventStore:
             correlation=correlation,
             causation=causation,
         )
-        built = [self._build(event, around, expected + n, now, keys or {}) for n, event in enumerate(events, start=1)]
+        at = int(now.timestamp()) * 1_000_000_000 + now.microsecond * 1000
+        built = [self._build(event, around, expected + n, at, keys or {}) for n, event in enumerate(events, start=1)]
         bytes_of = [message.SerializeToString(deterministic=True) for message, _ in built]
         if any(len(event) > MAX_EVENT_BYTES for event in bytes_of):
             raise Refused("event-too-long", f"an event holds at most {MAX_EVENT_BYTES} bytes")
@@ -207,7 +208,7 @@ class EventStore:
         occurred_utc, now_utc = (occurred_at or now).astimezone(UTC), now.astimezone(UTC)
         stored = tuple(
             Recorded(
-                event=self._codec.decode(message.type, message.payload, event_id=message.id, sealed=message.sealed),
+                event=self._as_stored(event, message),
                 id=message.id,
                 stream=stream,
                 version=message.version,
@@ -218,7 +219,7 @@ class EventStore:
                 correlation=correlation,
                 hash=digest,
             )
-            for (message, _), digest in zip(built, receipt.hashes, strict=True)
+            for event, (message, _), digest in zip(events, built, receipt.hashes, strict=True)
         )
         headers = self._tracing.inject()
         given = (
@@ -244,14 +245,14 @@ class EventStore:
         event: object,
         around: record_pb2.Event,
         version: int,
-        now: datetime,
+        at: int,
         keys: Mapping[str, bytes],
     ) -> tuple[record_pb2.Event, dict[str, bytes]]:
         """The event's message, in what ``around`` says of all events of the act, and the openers by path."""
         payload, personal = self._codec.encode(event)
         message = record_pb2.Event()
         message.CopyFrom(around)
-        message.id = uuid_utils.uuid7(nanoseconds=int(now.timestamp()) * 1_000_000_000 + now.microsecond * 1000).bytes
+        message.id = uuid_utils.uuid7(nanoseconds=at).bytes
         message.version = version
         message.type = self._codec.name_of(event)
         message.payload = payload
@@ -265,6 +266,12 @@ class EventStore:
                 raise Refused("text-too-long", f"{path}: {error}; file longer text as a document") from None
             message.sealed.append(field)
         return message, openers
+
+    def _as_stored(self, event: object, message: record_pb2.Event) -> object:
+        """The event as it will be read: with what was sealed in place of what was given."""
+        if not message.sealed:
+            return event
+        return self._codec.decode(message.type, message.payload, event_id=message.id, sealed=message.sealed)
 
 
 def recorded(codec: Codec, message: record_pb2.Event, event: bytes) -> Recorded:
