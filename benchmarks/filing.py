@@ -60,8 +60,7 @@ async def measure(ground: Ground, load: Load, size: Size) -> list[Figure]:
     """The registry's process and the bare one take turns; nothing else of the stack runs but what they need."""
     await ground.keep_only("postgres", "kafka", "temporal", "issuer", "intake")
     urls = ground.databases("bare")
-    statements = (bare.TABLE, *(grant.format(role=f"{BENCH}_bare_app") for grant in bare.GRANTS))
-    ground.make(urls["owner"], lambda execute: [execute.execute(statement) for statement in statements])
+    ground.make(urls["owner"], bare.TABLE, *(grant.format(role=f"{BENCH}_bare_app") for grant in bare.GRANTS))
     settings = programs.environment(ground.stack, "intake") | {"AMPARO_DATABASE": urls["app"]}
     figures = []
     async with ground.process("benchmarks.bare", settings) as port:

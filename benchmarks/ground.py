@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -25,6 +25,13 @@ BENCH = "bench"
 PACK = "drill:1000"
 """Limits of hours, so that no clock's rung is reached while something else is measured."""
 START_SECONDS = 60
+
+
+class Statements(list[str]):
+    """Collects what a migration would execute."""
+
+    def execute(self, sqltext: str) -> None:
+        self.append(sqltext)
 
 
 class Ground:
@@ -69,19 +76,17 @@ class Ground:
     def store(self, service: str) -> Mapping[str, str]:
         """As `databases`, with the tables of an event store."""
         urls = self.databases(service)
-        self.make(urls["owner"], lambda owner: schema.upgrade(owner, database=f"{BENCH}_{service}", consuming=False))
+        statements = Statements()
+        schema.upgrade(statements, database=f"{BENCH}_{service}", consuming=False)
+        self.make(urls["owner"], *statements)
         return urls
 
     @staticmethod
-    def make(owner: str, build: Callable[[schema.Operations], object]) -> None:
+    def make(owner: str, *statements: str) -> None:
         """Runs statements as a database's owner."""
         with postgres.connect(owner) as connection:
-
-            class Execute:
-                def execute(self, sqltext: str) -> None:
-                    connection.execute(sqltext.encode())
-
-            build(Execute())
+            for statement in statements:
+                connection.execute(statement.encode())
 
     @asynccontextmanager
     async def process(self, module: str, settings: Mapping[str, str]) -> AsyncIterator[int]:
