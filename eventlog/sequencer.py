@@ -27,8 +27,8 @@ from eventlog.tracing import NoTracing, Tracing
 CHANNEL = "amparo_pending"
 STAMP_EVENTS = 500
 ROUND_S = 0.02
-"""A round begins this long after the last one at the earliest: under load one round numbers what four would have, and
-the acts that come meanwhile have the processor. An act that comes alone waits for nothing."""
+"""After a round of several events the next begins this long after it at the earliest: under load one round numbers what
+four would have, and the acts that come meanwhile have the processor. An act that comes alone waits for nothing."""
 POLL_S = 0.25
 """A lost NOTIFY costs this much."""
 CONTEND_S = 0.25
@@ -162,7 +162,8 @@ class Sequencer:
             if len(stamped) < STAMP_EVENTS:
                 async for _ in connection.notifies(timeout=POLL_S, stop_after=1):
                     pass
-                await asyncio.sleep(began + ROUND_S - now())
+                if len(stamped) > 1:
+                    await asyncio.sleep(began + ROUND_S - now())
 
     async def _stamp(self, connection: psycopg.AsyncConnection[Any]) -> Sequence[Framed]:
         """Numbers the lowest pending events, in one transaction. Any snapshot that shows an event shows those it was
