@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
-from kafka import KafkaAdminClient
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from deploy.make_secrets import PLATFORM, STORES
-from eventlog.kafka import CONNECT_MS, REQUEST_MS, KafkaError, Replication, TopicUnfit, ensure_topic
+from eventlog.kafka import KafkaError, Replication, TopicUnfit, ensure_topic, open_admin
 from local.postgres import connect, provision
 from runtime.settings import SECRETS, SettingMissing, Settings
 
@@ -47,16 +46,11 @@ def topics(settings: Settings, *, replication: Replication = REPLICATION) -> lis
     names = [settings.topic(service) for service in STORES]
     for name in names:
         ensure_topic(bootstrap, name, replication)
-    admin = KafkaAdminClient(
-        bootstrap_servers=bootstrap, bootstrap_timeout_ms=CONNECT_MS, request_timeout_ms=REQUEST_MS
-    )
-    try:
+    with open_admin(bootstrap) as admin:
         for topic in admin.describe_topics(names):
             copies = len(topic["partitions"][0]["replica_nodes"])
             if copies < replication.factor:
                 raise BadTopic(f"{topic['name']} is on {copies} brokers and has to be on {replication.factor}")
-    finally:
-        admin.close()
     return names
 
 

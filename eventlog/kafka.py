@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.net.compat import KafkaNetClient
 
 from amparo.record.v1 import record_pb2
 
@@ -41,6 +42,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 
 
 class TopicUnfit(Exception):
@@ -109,10 +111,28 @@ def record_in(source: str, value: bytes) -> record_pb2.Record | None:
     return record if record.source == source else None
 
 
+def _open(client: Callable[..., C], **settings: Any) -> C:
+    """Makes a client. Unlike kafka-python's constructors it leaves no thread and no socket where no broker answered:
+    a process that waits out a lost cluster opens thousands."""
+    networks: list[KafkaNetClient] = []
+
+    def network(**settings: Any) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**settings))
+        return networks[-1]
+
+    try:
+        return client(kafka_client=network, **settings)
+    except BaseException:
+        for opened in networks:
+            opened.close()
+        raise
+
+
 def open_producer(bootstrap: str) -> KafkaProducer:
     """An idempotent producer without transactions: in order, and every replica that is in sync has it. Blocks. Raises
     ``KafkaError``."""
-    return KafkaProducer(
+    return _open(
+        KafkaProducer,
         bootstrap_servers=bootstrap,
         enable_idempotence=True,
         acks="all",
@@ -136,9 +156,9 @@ def drop_producer(producer: KafkaProducer) -> None:
 
 
 def open_consumer(bootstrap: str) -> KafkaConsumer:
-    """A consumer outside any group, which keeps no offsets. Blocks for a moment only: it connects when it is first
-    used."""
-    return KafkaConsumer(
+    """A consumer outside any group, which keeps no offsets. Blocks. Raises ``KafkaError``."""
+    return _open(
+        KafkaConsumer,
         bootstrap_servers=bootstrap,
         group_id=None,
         enable_auto_commit=False,
@@ -153,20 +173,27 @@ def open_consumer(bootstrap: str) -> KafkaConsumer:
     )
 
 
+def open_admin(bootstrap: str) -> KafkaAdminClient:
+    """For topics; a context manager, which closes it. Blocks. Raises ``KafkaError``."""
+    return _open(
+        KafkaAdminClient,
+        bootstrap_servers=bootstrap,
+        bootstrap_timeout_ms=CONNECT_MS,
+        request_timeout_ms=REQUEST_MS,
+    )
+
+
 def ensure_topic(bootstrap: str, topic: str, replication: Replication) -> None:
     """Makes the topic unless it is there. Blocks. Raises ``KafkaError``, and `TopicUnfit` where it has more than one
     partition."""
-    admin = KafkaAdminClient(
-        bootstrap_servers=bootstrap, bootstrap_timeout_ms=CONNECT_MS, request_timeout_ms=REQUEST_MS
-    )
-    try:
-        configuration = {
-            "cleanup.policy": "delete",
-            "retention.ms": "-1",
-            "retention.bytes": "-1",
-            "min.insync.replicas": str(replication.min_insync),
-        }
-        new = NewTopic(topic, num_partitions=1, replication_factor=replication.factor, topic_configs=configuration)
+    configuration = {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "min.insync.replicas": str(replication.min_insync),
+    }
+    new = NewTopic(topic, num_partitions=1, replication_factor=replication.factor, topic_configs=configuration)
+    with open_admin(bootstrap) as admin:
         try:
             admin.create_topics([new], wait_for_metadata=True)
         except TopicAlreadyExistsError:
@@ -175,8 +202,6 @@ def ensure_topic(bootstrap: str, topic: str, replication: Replication) -> None:
                 raise TopicUnfit(
                     f"{topic} has {len(found['partitions'])} partitions; a source's order needs exactly one"
                 ) from None
-    finally:
-        admin.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +315,7 @@ __all__ = [
     "end_of",
     "ensure_topic",
     "headers_of",
+    "open_admin",
     "open_consumer",
     "open_producer",
     "read_tail",

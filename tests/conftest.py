@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -21,6 +22,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker("servers")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_client_is_left() -> Iterator[None]:
+    """A module's Kafka clients end with it. One that lives on is a leak, and its thread draws random numbers, which
+    Hypothesis takes for a test's own."""
+    before = threads_of_clients()
+    yield
+    asyncio.run(eventually(lambda: threads_of_clients() - before, accept=lambda left: not left, timeout=30))
+
+
+def threads_of_clients() -> set[threading.Thread]:
+    """The threads on which this process's Kafka clients do their input and output."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("kafka-")}
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -19,6 +19,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from amparo.record.v1 import record_pb2
 from eventlog import schema
 from eventlog.consumer import Consumer, Fetch, Projection
+from eventlog.kafka import open_admin
 from eventlog.sequencer import Sequencer
 from eventlog.store import ActKey, Actor, Appended, EventStore
 from eventlog.transparency.note import NoteSigner
@@ -172,10 +173,6 @@ class Log:
             lambda: asyncio.to_thread(self.messages), accept=lambda found: len(found) >= count, timeout=WAIT_S
         )
 
-    def admin(self) -> Any:
-        """For topics. To be closed."""
-        return KafkaAdminClient(bootstrap_servers=self.kafka)
-
     def publish(self, *values: bytes) -> None:
         """Writes to the topic past the sequencer, as a zombie or an intruder would."""
         producer = KafkaProducer(bootstrap_servers=self.kafka, acks="all")
@@ -185,16 +182,14 @@ class Log:
 
     def delete_topic(self) -> None:
         """The broker loses the source's topic."""
-        admin = self.admin()
-        admin.delete_topics([self.topic])
-        admin.close()
+        with open_admin(self.kafka) as admin:
+            admin.delete_topics([self.topic])
 
     def create_topic(self) -> None:
         """An empty topic of the source, with no sequencer."""
-        admin = self.admin()
-        admin.create_topics({self.topic: {"num_partitions": 1, "replication_factor": 1}})
-        admin.wait_for_topics([self.topic])
-        admin.close()
+        with open_admin(self.kafka) as admin:
+            admin.create_topics({self.topic: {"num_partitions": 1, "replication_factor": 1}})
+            admin.wait_for_topics([self.topic])
 
 
 async def note_taken(session: Any, record: Any) -> None:

@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from eventlog import relay
 from eventlog.codec import instant
-from eventlog.kafka import Replication, TopicUnfit
+from eventlog.kafka import Replication, TopicUnfit, open_admin
 from eventlog.relay import Diverged
 from eventlog.sequencer import frame
 from eventlog.store import EventStore
@@ -158,7 +158,7 @@ async def test_what_is_no_record_does_not_count(log: Log) -> None:
 
 async def test_a_topic_of_several_partitions_is_refused(log: Log) -> None:
     """It would have no order."""
-    admin = await asyncio.to_thread(log.admin)
+    admin = await asyncio.to_thread(open_admin, log.kafka)
     await asyncio.to_thread(admin.create_topics, {log.topic: {"num_partitions": 2, "replication_factor": 1}})
     await asyncio.to_thread(admin.close)
     with pytest.raises(TopicUnfit):
@@ -170,7 +170,7 @@ async def test_a_topic_keeps_everything_for_ever(log: Log) -> None:
     log.start(log.sequencer())
     await log.append()
     await log.published(1)
-    admin = await asyncio.to_thread(log.admin)
+    admin = await asyncio.to_thread(open_admin, log.kafka)
     wanted = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     asked = [ConfigResource(ConfigResourceType.TOPIC, log.topic, configs=list(wanted))]
     told = (await asyncio.to_thread(admin.describe_configs, asked, config_filter="all"))["topic"][log.topic]
