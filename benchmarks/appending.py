@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,8 @@ GROUP_PEER = "Append and sequence ÷ eventsourcing's Application.save"
 EVENT_BYTES = 600
 BATCH = 100
 """Events of one transaction in the batched forms."""
+WRITERS = 8
+"""Writers at once in the concurrent forms: tasks of one process, threads where the peer blocks."""
 ONE_BY_ONE = Target(goal=0.75, aim=0.9, at_most=False)
 BATCHED = Target(goal=0.5, aim=0.9, at_most=False)
 PEER = Target(goal=2.0, at_most=False)
@@ -181,15 +184,30 @@ async def measure(ground: Ground, load: Load, size: Size) -> list[Figure]:
             "unsafe": lambda: _unsafe_batched(floor, size.batches),
             "whole": lambda: _ours(whole, acts=size.batches, each=BATCH, publish=True),
         }
+        crowd: Mapping[str, Form] = {
+            "ours": lambda: _ours(ours, acts=size.events, each=1, writers=WRITERS),
+            "unsafe": lambda: _unsafe(floor, size.events, writers=WRITERS),
+            "peer": lambda: _saved_at_once(peer, size.events),
+        }
         singly = await _rates(one, events=size.events, rounds=size.rounds)
+        at_once = await _rates(crowd, events=size.events // WRITERS * WRITERS, rounds=size.rounds)
         together = await _rates(batched, events=size.batches * BATCH, rounds=size.rounds)
     peer.close()
     return [
         ratio(singly["ours"], singly["unsafe"], group=GROUP, name="one by one", unit="/s", target=ONE_BY_ONE),
         ratio(singly["whole"], singly["unsafe"], group=GROUP, name="one by one, and published", unit="/s"),
+        ratio(at_once["ours"], at_once["unsafe"], group=GROUP, name=f"one by one, {WRITERS} writers", unit="/s"),
         ratio(together["ours"], together["unsafe"], group=GROUP, name="100 at once", unit="/s", target=BATCHED),
         ratio(together["whole"], together["unsafe"], group=GROUP, name="100 at once, and published", unit="/s"),
         ratio(singly["ours"], singly["peer"], group=GROUP_PEER, name="one by one", unit="/s", target=PEER),
+        ratio(
+            at_once["ours"],
+            at_once["peer"],
+            group=GROUP_PEER,
+            name=f"one by one, {WRITERS} writers",
+            unit="/s",
+            target=PEER,
+        ),
     ]
 
 
@@ -204,19 +222,25 @@ async def _rates(forms: Mapping[str, Form], *, events: int, rounds: int) -> Mapp
     return rates
 
 
-async def _ours(ours: Sequenced, *, acts: int, each: int, publish: bool = False) -> None:
-    for _ in range(acts):
-        await ours.append([evidence() for _ in range(each)], stream=f"evidence/{uuid.uuid4()}")
+async def _ours(ours: Sequenced, *, acts: int, each: int, writers: int = 1, publish: bool = False) -> None:
+    async def write() -> None:
+        for _ in range(acts // writers):
+            await ours.append([evidence() for _ in range(each)], stream=f"evidence/{uuid.uuid4()}")
+
+    await asyncio.gather(*(write() for _ in range(writers)))
     await ours.numbered()
     if publish:
         await ours.published()
 
 
-async def _unsafe(engine: AsyncEngine, events: int) -> None:
-    for _ in range(events):
-        async with engine.begin() as session:
-            row = {"stream": f"evidence/{uuid.uuid4()}", "version": 1, "event": bytes(EVENT_BYTES)}
-            await session.execute(_INSERT, row)
+async def _unsafe(engine: AsyncEngine, events: int, *, writers: int = 1) -> None:
+    async def write() -> None:
+        for _ in range(events // writers):
+            async with engine.begin() as session:
+                row = {"stream": f"evidence/{uuid.uuid4()}", "version": 1, "event": bytes(EVENT_BYTES)}
+                await session.execute(_INSERT, row)
+
+    await asyncio.gather(*(write() for _ in range(writers)))
 
 
 async def _unsafe_batched(engine: AsyncEngine, batches: int) -> None:
@@ -236,6 +260,7 @@ def _peer(owner: str) -> Application[uuid.UUID]:
             "POSTGRES_PORT": str(url.port),
             "POSTGRES_USER": url.username or "",
             "POSTGRES_PASSWORD": url.password or "",
+            "POSTGRES_POOL_SIZE": str(WRITERS),
         }
     )
 
@@ -243,3 +268,10 @@ def _peer(owner: str) -> Application[uuid.UUID]:
 def _saved(peer: Application[uuid.UUID], events: int) -> None:
     for _ in range(events):
         peer.save(Saved(digest="0" * (EVENT_BYTES - 130)))
+
+
+async def _saved_at_once(peer: Application[uuid.UUID], events: int) -> None:
+    with ThreadPoolExecutor(WRITERS) as threads:
+        loop = asyncio.get_running_loop()
+        each = events // WRITERS
+        await asyncio.gather(*(loop.run_in_executor(threads, _saved, peer, each) for _ in range(WRITERS)))
