@@ -25,7 +25,7 @@ from access.private_files import UnsafeKeyFile
 from deploy import realm
 from deploy.realm import BadClient, Client
 from eventlog.transparency.note import NoteSigner
-from local.postgres import ADMIN, SERVICES, VAULT_CLIENTS, role_urls
+from runtime.provisioning import ADMIN, SERVICES, VAULT_CLIENTS, role_urls
 
 # The users that containers run as, as docker-compose.yml says.
 AMPARO, POSTGRES, KAFKA, KEYCLOAK, TEMPORAL, OPENBAO, GRAFANA = 10000, 999, 1000, 1000, 1000, 10002, 472

@@ -6,9 +6,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FILES = {
-    "dev": ("--extra", "embedded", "--group", "dev"),
-    "run": ("--extra", "embedded"),
-    "production": (),
+    "dev": ("pyproject.toml", "--extra", "embedded", "--group", "dev"),
+    "run": ("pyproject.toml", "--extra", "embedded"),
+    "production": ("pyproject.toml",),
+    "build": ("--group", "build"),
 }
 """Lock file → what it covers. The first is resolved; the others keep to its versions."""
 
@@ -19,7 +20,7 @@ def main() -> int:
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
         command += ["--python-version", "3.11", "--no-header", "--no-annotate", *covers]
         command += [] if name == "dev" else ["--constraint", str(HERE / "dev.txt")]
-        command += ["--output-file", str(HERE / f"{name}.txt"), "pyproject.toml"]
+        command += ["--output-file", str(HERE / f"{name}.txt")]
         if done := subprocess.run(command, cwd=HERE.parent, check=False).returncode:
             return done
     return 0
