@@ -1,7 +1,7 @@
 """Owns the jobs that prepare the servers before Amparo's processes start; each is safe to repeat.
 
 `python -m deploy.provision databases` makes databases and roles, with the passwords of the secrets; `… topics` makes
-the topics, so that each is on three brokers: a service that found none would make one on a single broker.
+the topics, on as many brokers as AMPARO_REPLICATION says, and tells of one that is on fewer.
 """
 
 import json
@@ -15,10 +15,8 @@ from sqlalchemy.engine import make_url
 
 from deploy.make_secrets import PLATFORM, STORES
 from eventlog.kafka import KafkaError, Replication, TopicUnfit, ensure_topic, open_admin
-from local.postgres import connect, provision
+from runtime.provisioning import connect, provision
 from runtime.settings import SECRETS, SettingMissing, Settings
-
-REPLICATION = Replication.of(3)
 
 
 class BadTopic(Exception):
@@ -39,10 +37,10 @@ def databases(folder: Path, *, mechanism: str) -> None:
     provision(admin, mechanism=mechanism, known=urls)
 
 
-def topics(settings: Settings, *, replication: Replication = REPLICATION) -> list[str]:
+def topics(settings: Settings) -> list[str]:
     """Make the topics of the services that append events; their names. Raises ``KafkaError``, `BadTopic`,
     `TopicUnfit`."""
-    bootstrap = settings.need("kafka")
+    bootstrap, replication = settings.need("kafka"), Replication.of(settings.replication)
     names = [settings.topic(service) for service in STORES]
     for name in names:
         ensure_topic(bootstrap, name, replication)

@@ -32,6 +32,7 @@ SHARED = (
 )
 WITHIN = (  # besides, those of the services and the workers, not of what stands outside
     "AMPARO_KAFKA",
+    "AMPARO_REPLICATION",
     "AMPARO_TEMPORAL",
     "AMPARO_TEMPORAL_NAMESPACE",
     "AMPARO_PACK",

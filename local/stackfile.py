@@ -34,6 +34,7 @@ CHOICES: Mapping[str, str] = {
     "AMPARO_MECHANISM": "pe",
     "AMPARO_PACK": "drill",
     "AMPARO_TEMPORAL_NAMESPACE": temporal.NAMESPACE,
+    "AMPARO_REPLICATION": "1",
     "AMPARO_DRILL_SEED": "7",
 }
 
@@ -84,7 +85,7 @@ def existing(home: Path) -> Stack:
     values = read(home)
     if not values:
         raise StackFault("stack", f"nothing was started in {home}", advice="run `make up`")
-    return Stack(home=home, values=values)
+    return Stack(home=home, values={**CHOICES, **values})  # an older file does not have them all
 
 
 def write(stack: Stack) -> None:

@@ -174,6 +174,7 @@ class Service:
         return found
 
     def _sequencer_loop(self) -> Loop:
+        from eventlog.kafka import Replication
         from eventlog.sequencer import Sequencer
 
         self._sequencer = Sequencer(
@@ -182,6 +183,7 @@ class Service:
             kafka=self.settings.need("kafka"),
             database=self.settings.need("sequencer_database"),
             tracing=telemetry.messaging,
+            replication=Replication.of(self.settings.replication),
         )
         return Loop(name="sequencer", run=self._sequencer.run, up=_up_of(self._sequencer))
 

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
 
     kafka: str = ""
     """Bootstrap servers, comma separated."""
+    replication: int = Field(default=1, ge=1, le=9)
+    """On how many brokers a topic is made; where they are several, all but one must have a record before it counts."""
     temporal: str = ""
     """``host:port`` of Temporal's frontend."""
     temporal_namespace: str = ""

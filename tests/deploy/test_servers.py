@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from deploy import make_secrets, provision, realm
-from eventlog.kafka import KafkaError, Replication, open_producer
+from eventlog.kafka import KafkaError, open_producer
 from local import jars, kafka, ports, postgres, privileges
 from local.supervisor import Program, Supervisor
 from runtime.settings import Settings
@@ -123,10 +123,10 @@ def test_a_topic_on_too_few_brokers_is_told(kafka: str) -> None:
     """What a service made alone on one broker is not taken for safe."""
     settings = Settings(kafka=kafka, mechanism=f"t{secrets.token_hex(4)}")
     expected = [f"amparo.{settings.mechanism}.{name}" for name in make_secrets.STORES]
-    assert provision.topics(settings, replication=Replication(factor=1)) == expected
-    assert provision.topics(settings, replication=Replication(factor=1)) == expected
+    assert provision.topics(settings) == expected
+    assert provision.topics(settings) == expected
     with pytest.raises(provision.BadTopic, match="on 1 brokers"):
-        provision.topics(settings, replication=Replication(factor=3, min_insync=2))
+        provision.topics(settings.model_copy(update={"replication": 3}))
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_three_brokers_outlive_one(kafka: str, tmp_path: Path) -> None:
         bootstrap = ",".join(f"127.0.0.1:{given[f'broker-{node}']}" for node in NODES)
         for node in NODES:
             _health(given[f"broker-{node}"])
-        settings = Settings(kafka=bootstrap, mechanism="pe")
+        settings = Settings(kafka=bootstrap, mechanism="pe", replication=len(NODES))
         topic = provision.topics(settings)[0]
         producer = open_producer(bootstrap)
         try:

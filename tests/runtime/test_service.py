@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from amparo.record.v1 import record_pb2
+from eventlog.kafka import open_admin
 from runtime.database import engine
 from runtime.settings import Settings
 from tests.eventually import eventually
@@ -30,6 +31,23 @@ async def test_an_act_is_stored_numbered_published_and_taken(
 
         assert await eventually(taken, timeout=20) == [answer.json()["case_id"]]
         await reading.dispose()
+
+
+async def test_a_topic_is_made_on_as_many_brokers_as_the_setting_says(
+    parcel_settings: Settings, serve: Serve, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where there are too few, none is made: a source that thinks it is on three disks is not on one."""
+    seen = ""
+
+    def refused() -> bool:
+        nonlocal seen
+        seen += "".join(capfd.readouterr())
+        return "InvalidReplicationFactorError" in seen
+
+    async with serve(parcel_settings.model_copy(update={"replication": 2})):
+        await eventually(refused)
+    with open_admin(parcel_settings.kafka) as admin:
+        assert parcel_settings.topic("intake") not in admin.list_topics()
 
 
 async def test_records_are_served_in_order_by_pages(parcel_settings: Settings, serve: Serve, issuer: Issuer) -> None:
