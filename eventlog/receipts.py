@@ -19,7 +19,7 @@ HEADER = "amparo.receipt/v1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What an act left: the stream and its version afterwards, the events' SHA-256 hashes in order, and the signed
-    note."""
+    note. ``repeats``: the act recorded nothing itself; the events are what another act had recorded before."""
 
     stream: str
     version: int
@@ -27,6 +27,7 @@ class Receipt:
     event_ids: tuple[str, ...]
     hashes: tuple[bytes, ...]
     note: str
+    repeats: bool = False
 
     @property
     def event_hash(self) -> str:
@@ -43,6 +44,7 @@ class Receipt:
                 "event_ids": self.event_ids,
                 "hashes": [h.hex() for h in self.hashes],
                 "note": self.note,
+                **({"repeats": True} if self.repeats else {}),
             }
         )
 
@@ -57,6 +59,7 @@ class Receipt:
             event_ids=tuple(found["event_ids"]),  # type: ignore[arg-type]
             hashes=tuple(bytes.fromhex(h) for h in found["hashes"]),  # type: ignore[attr-defined]
             note=str(found["note"]),
+            repeats=bool(found.get("repeats", False)),
         )
 
 

@@ -8,7 +8,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
@@ -112,6 +112,10 @@ _APPEND = (
 )
 _WAKE = text(f"NOTIFY {CHANNEL}")
 _LOAD = text("SELECT event FROM events WHERE stream = :stream ORDER BY version")
+_REMEMBER = text(
+    "INSERT INTO acts (client, key, fingerprint, receipt, recorded_at)"
+    " VALUES (:client, :key, :fingerprint, :receipt, :recorded_at) ON CONFLICT DO NOTHING"
+)
 _ACT = text("SELECT fingerprint, receipt FROM acts WHERE client = :client AND key = :key")
 
 
@@ -159,6 +163,15 @@ class EventStore:
         """The first receipt of an act, if it was done. Raises `KeyReused`."""
         found = (await session.execute(_ACT, {"client": act.client, "key": act.key})).one_or_none()
         return None if found is None else _earlier(act, found.fingerprint, found.receipt)
+
+    async def remember(self, session: Session, act: ActKey, receipt: Receipt) -> Receipt:
+        """Keeps the receipt of an act that recorded nothing, since another act had done it: the key is this act's from
+        now on. Answers with the act's first receipt. Raises `KeyReused`.
+        """
+        kept = replace(receipt, repeats=True)
+        row = {"fingerprint": act.fingerprint, "receipt": kept.to_json(), "recorded_at": self._clock()}
+        await session.execute(_REMEMBER, {"client": act.client, "key": act.key, **row})
+        return await self.receipt_for(session, act) or kept
 
     async def append(
         self,

@@ -146,7 +146,7 @@ async def act_on_request(
         state = fold_request(history)
         events = domain.decide(state, command)
         if not events:
-            return _receipt_of_last(history, parts=parts)
+            return await parts.store.remember(session, act, _receipt_of_last(history, parts=parts))
         appended = await parts.store.append(
             session,
             stream=stream,
@@ -222,7 +222,7 @@ async def verify_incident(
             await _visible(incident_stream(command.duplicate_of), session=session, actor=actor, parts=parts)
         events = incident.decide(fold_incident(history), command)
         if not events:
-            return _receipt_of_last(history, parts=parts)
+            return await parts.store.remember(session, act, _receipt_of_last(history, parts=parts))
         appended = await parts.store.append(
             session,
             stream=stream,

@@ -205,7 +205,7 @@ async def act_on_case(
         made = command(state)
         appended = await _do_to_case(session, made, history, state, case_id=case_id, by=by, parts=parts)
         if appended is None:
-            return _last(history, parts=parts)
+            return await _repeated(session, history, act=by.act, parts=parts)
         if appended.repeated:
             return await _as_first(session, appended.receipt, parts=parts)
     parts.ring.ring()
@@ -293,7 +293,7 @@ async def act_on_measure(
         _check_version(history, at_version)
         appended = await do_to_measure(session, command(case), measure_id=measure_id, by=by, parts=parts)
         if appended is None:
-            return _last(history, parts=parts)
+            return await _repeated(session, history, act=by.act, parts=parts)
         if appended.repeated:
             return await _as_first(session, appended.receipt, parts=parts)
     parts.ring.ring()
@@ -313,7 +313,7 @@ async def close_case(*, case_id: str, at_version: int | None, by: By, parts: Par
         made = domain.CloseCase(at=parts.clock(), unfinished=unfinished)
         appended = await _do_to_case(session, made, history, state, case_id=case_id, by=by, parts=parts)
         if appended is None:
-            return _last(history, parts=parts)
+            return await _repeated(session, history, act=by.act, parts=parts)
         if appended.repeated:
             return await _as_first(session, appended.receipt, parts=parts)
     parts.ring.ring()
@@ -355,7 +355,8 @@ async def _as_first(session: AsyncConnection, receipt: Receipt, *, parts: Parts)
     return Done(receipt=receipt, events=tuple(each.event for each in recorded))
 
 
-def _last(history: History, *, parts: Parts) -> Done:
+async def _repeated(session: AsyncConnection, history: History, *, act: ActKey, parts: Parts) -> Done:
+    """An act that causes nothing: its key is kept all the same, with the receipt of what stands."""
     last = history.events[-1]
     receipt = sign_receipt(
         signer=parts.signer,
@@ -366,4 +367,4 @@ def _last(history: History, *, parts: Parts) -> Done:
         event_ids=[last.id],
         hashes=[last.hash],
     )
-    return Done(receipt=receipt, events=(last.event,))
+    return Done(receipt=await parts.store.remember(session, act, receipt), events=(last.event,))

@@ -119,7 +119,7 @@ async def register_agency(command: agencies.RegisterAgency, *, actor: Actor, act
         state = reduce(agencies.evolve_agency, (stored.event for stored in history.events), agencies.Agency())
         events = agencies.decide_agency(state, command)
         if not events:
-            return receipt_of(history.events[-1], parts=parts)
+            return await parts.store.remember(session, act, receipt_of(history.events[-1], parts=parts))
         appended = await parts.store.append(
             session, stream=stream, expected=history.version, events=events, actor=actor, act=act
         )
@@ -202,14 +202,15 @@ async def act_on_referral(
         agency = await _held_agency(session, referral_id)
         seen = await visible(referral_id, session=session, actor=actor, parts=parts)
         if earlier := await parts.store.receipt_for(session, act):
-            return Done(receipt=earlier, seen=_until(seen, earlier))
+            return Done(receipt=earlier, seen=_until(seen, earlier), quiet=earlier.repeats)
         if at_version is not None and at_version != seen.history.version:
             raise Refused("precondition-failed", "read the referral and decide again")
         keys = await _keys_to_seal(command, seen.sent, actor=actor, parts=parts)
         command = _as_of(command, parts.clock())
         events = domain.decide(seen.state, command)
         if not events:
-            return Done(receipt=receipt_of(_repeated(seen, command), parts=parts), seen=seen, quiet=True)
+            receipt = await parts.store.remember(session, act, receipt_of(_repeated(seen, command), parts=parts))
+            return Done(receipt=receipt, seen=seen, quiet=True)
         appended = await parts.store.append(
             session,
             stream=stream_of(referral_id),

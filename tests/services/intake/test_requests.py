@@ -233,13 +233,15 @@ async def test_an_act_that_changes_nothing_answers_with_what_stands(enter: Enter
     path = f"/v1/requests/{(await filed(client))['case_id']}/exclusions"
     first = (await post(client, path, {"agency": "mayor-test"})).json()
     before = await registry.stored()
-    again = await post(client, path, {"agency": "mayor-test"})
+    again = await post(client, path, {"agency": "mayor-test"}, key="again")
     assert again.status_code == 201
     assert again.json()["event_hash"] == first["event_hash"]
     assert (
         check_receipt(again.json()["receipt"], verifier=registry.parts.signer.verifier)[2].hex() == first["event_hash"]
     )
-    assert await registry.stored() == before
+    assert await registry.stored() == before | {"acts": before["acts"] + 1}
+    other = await post(client, path, {"agency": "prosecutor-test"}, key="again")
+    assert problem(other) == (422, "idempotency-key-reused"), "the key belongs to the act that changed nothing"
 
 
 async def test_an_act_on_what_has_moved_on_is_refused_where_it_asks_for_that(enter: Enter) -> None:

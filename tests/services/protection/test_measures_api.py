@@ -88,6 +88,18 @@ async def test_the_beneficiary_accepts_or_refuses(
     assert await office.measure_events(granted_measure.measure_id) == events
 
 
+async def test_a_key_whose_act_recorded_nothing_is_taken_all_the_same(
+    office: Office, enter: Enter, granted_measure: Granted
+) -> None:
+    """The second acceptance changes nothing, and yet its key belongs to it."""
+    path, defender = f"/v1/measures/{granted_measure.measure_id}", enter("defender")
+    await defender.do(f"{path}/acceptance", key=f"first-{path}")
+    quiet = await defender.do(f"{path}/acceptance", key=f"second-{path}")
+    assert (await defender.do(f"{path}/acceptance", key=f"second-{path}")).json() == quiet.json()
+    assert problem(await defender.do(f"{path}/refusal", key=f"second-{path}")) == (422, "idempotency-key-reused")
+    assert isinstance((await office.measure_events(granted_measure.measure_id))[-1].event, MeasureAccepted)
+
+
 async def test_what_is_not_granted_cannot_be_accepted(office: Office, enter: Enter) -> None:
     """A proposal promises nothing."""
     case_id = await office.filed()

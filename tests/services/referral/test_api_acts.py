@@ -49,9 +49,23 @@ async def test_the_same_request_again_gets_the_same_answer(room: Room, enter: En
     again = await post(client, path(referral_id, act), BODIES[act], key=f"{act}-{referral_id}")
     assert (again.status_code, again.content) == (201, first.content)
     assert again.headers["etag"] == first.headers["etag"]
-    quiet = await post(client, path(referral_id, act), BODIES[act])
-    assert (quiet.status_code, quiet.json()["event_hash"]) == (200, await _own_hash(room, first.json()))
     assert await room.stored() == before
+    quiet = await post(client, path(referral_id, act), BODIES[act], key=f"quiet-{act}-{referral_id}")
+    assert (quiet.status_code, quiet.json()["event_hash"]) == (200, await _own_hash(room, first.json()))
+    assert await room.stored() == before | {"acts": before["acts"] + 1}
+    again = await post(client, path(referral_id, act), BODIES[act], key=f"quiet-{act}-{referral_id}")
+    assert (again.status_code, again.json()["event_hash"]) == (200, quiet.json()["event_hash"])
+
+
+async def test_a_key_whose_act_recorded_nothing_is_taken_all_the_same(room: Room, enter: Enter) -> None:
+    """Else the same key with another body would be another act, which nobody would notice."""
+    _, referral_id = await room.sent()
+    await acted(enter(), referral_id, "acknowledgement")
+    quiet = await post(enter(), path(referral_id, "acknowledgement"), key=f"second-{referral_id}")
+    assert quiet.status_code == 200
+    other = await post(enter(), path(referral_id, "answer"), {"done": True}, key=f"second-{referral_id}")
+    assert problem(other) == (422, "idempotency-key-reused")
+    assert await room.types(referral_id) == ["ReferralSent", "ReferralAcknowledged"]
 
 
 async def _own_hash(room: Room, answer: dict[str, str]) -> str:
