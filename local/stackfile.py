@@ -1,7 +1,7 @@
 """The data folder and its one file of settings, ``stack.env``: ports, addresses, passwords. Everything reads it.
 
 Mode 0600; lines of NAME=VALUE that a shell can read. What the user gives in the environment replaces a component and is
-kept here under the same name, listed in AMPARO_GIVEN.
+kept here under the same name, listed in AMPARO_GIVEN, for every later start; the value ``embedded`` gives it up.
 """
 
 import os
@@ -29,6 +29,8 @@ REPLACEMENTS: Mapping[str, tuple[str, ...]] = {
     temporal.NAME: ("AMPARO_TEMPORAL",),
     "issuer": ("AMPARO_ISSUER", "AMPARO_JWKS", "AMPARO_TOKEN_ENDPOINT"),
 }
+EMBEDDED = "embedded"
+"""In place of an address: the component is run here again."""
 # Settings that a user may choose at the first `up`, with their embedded defaults.
 CHOICES: Mapping[str, str] = {
     "AMPARO_MECHANISM": "pe",
@@ -119,7 +121,7 @@ def settle(home: Path, environment: Mapping[str, str], *, new_ports: frozenset[s
     }
     values |= _ports(old, new_ports)
     for part in given:
-        values |= {name: environment.get(name) or old[name] for name in REPLACEMENTS[part]}
+        values |= given[part]
     values |= {name: value for name, value in _own_addresses(home, values).items() if name not in values}
     known = Stack(home=home, values=old).databases()
     urls = postgres.role_urls(values["AMPARO_POSTGRES"], mechanism=values["AMPARO_MECHANISM"], known=known)
@@ -133,17 +135,26 @@ def port_names() -> list[str]:
     return [*components, "issuer", *SERVICES, "workflows", *(f"simulator-{agency}" for agency in AGENCIES)]
 
 
-def _given(old: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
+def _given(old: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The parts that the user replaces, with their addresses: those given now, and those that were given before.
+
+    A start that forgot one would go on with an empty component of ours, as if nothing had ever been filed.
+    """
     was_given = old.get("AMPARO_GIVEN", "").split()
-    given = []
-    for part, (first, *others) in REPLACEMENTS.items():
+    given = {}
+    for part, names in REPLACEMENTS.items():
+        first, *others = names
         value = environment.get(first)
-        if not value or (value == old.get(first) and part not in was_given):
-            continue  # not set, or our own address read back from the file
+        if value == EMBEDDED:
+            continue
+        if not value or value == old.get(first):  # not set, or read back from the file
+            if part in was_given:
+                given[part] = {name: environment.get(name) or old[name] for name in names}
+            continue
         missing = [name for name in others if not environment.get(name)]
         if missing:
             raise StackFault(part, f"{first} is given without {', '.join(missing)}", advice="set all of them, or none")
-        given.append(part)
+        given[part] = {name: environment[name] for name in names}
     return given
 
 

@@ -48,8 +48,8 @@ def settings_page() -> str:
         table(("variable", "default", "what it is", "given to"), rows),
         "## What `make up` takes",
         says("""
-            `AMPARO_HOME` is the data folder. Each of these replaces a component by yours, which is then not started;
-            give it at every `make up`:
+            `AMPARO_HOME` is the data folder. Each of these replaces a component by yours, which is then not started. It
+            is kept in `stack.env` for later starts; `embedded` in its place starts ours again:
             """),
         table(("variable", "what it is"), [(f"`{name}`", REPLACING[name]) for name in replacing]),
         "These are chosen once and kept in `stack.env` in the data folder, until another value is given:",

@@ -42,14 +42,29 @@ def test_ports_are_all_different(tmp_path: Path) -> None:
     assert len(set(chosen)) == len(chosen)
 
 
-def test_a_component_given_by_url_is_not_ours(tmp_path: Path) -> None:
-    """An operator's own broker replaces the embedded one, until the variable is gone."""
-    stack = settle(tmp_path, **BROKER)
-    assert stack.given("kafka")
-    assert stack.values["AMPARO_KAFKA"] == BROKER["AMPARO_KAFKA"]
-    assert not stack.given("postgres")
-    back = settle(tmp_path)
+@pytest.mark.parametrize("given", [BROKER, ISSUER, {"AMPARO_POSTGRES": "postgresql://a:b@db.example/postgres"}])
+def test_a_component_given_once_is_not_ours_at_later_starts_either(tmp_path: Path, given: dict[str, str]) -> None:
+    """Who forgets the variable a week later does not find an empty system."""
+    stack = settle(tmp_path, **given)
+    assert len(stack.values["AMPARO_GIVEN"].split()) == 1
+    assert settle(tmp_path).values == stack.values
+    assert given.items() <= settle(tmp_path, **stack.values).values.items()
+
+
+def test_a_component_moves_with_the_address_that_is_given(tmp_path: Path) -> None:
+    """An operator's broker gets another name, and nothing else changes."""
+    settle(tmp_path, **BROKER)
+    moved = settle(tmp_path, AMPARO_KAFKA="other.example:9092")
+    assert moved.given("kafka")
+    assert settle(tmp_path).values["AMPARO_KAFKA"] == "other.example:9092"
+
+
+def test_a_component_is_ours_again_when_the_user_says_so(tmp_path: Path) -> None:
+    """`AMPARO_KAFKA=embedded make up`; nothing else starts one of ours in its place."""
+    settle(tmp_path, **BROKER)
+    back = settle(tmp_path, AMPARO_KAFKA="embedded")
     assert not back.given("kafka")
+    assert back.values == settle(tmp_path).values
     assert back.values["AMPARO_KAFKA"] == f"127.0.0.1:{back.port('kafka')}"
 
 
