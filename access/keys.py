@@ -32,12 +32,19 @@ REGISTRY_FILE = "clients.json"
 LIVE_ISSUER_KEYS = 2
 
 
-def init(folder: Path, *, mechanism: str, table: Path = TABLE) -> list[str]:
-    """Make the keys that are missing below ``folder``; the answer names them. Raises `UnsafeKeyFile` for a key that
-    cannot be read.
+class LostKeyring(Exception):
+    """The keyring is gone and its place is not new. The text says what is lost and what to do."""
+
+
+def init(folder: Path, *, mechanism: str, table: Path = TABLE, new_keyring: bool = False) -> list[str]:
+    """Make the keys that are missing below ``folder``; the answer names them.
+
+    Raises `UnsafeKeyFile` for a key that cannot be read, and `LostKeyring` where other keys are there and the keyring
+    is not, unless a ``new_keyring`` is asked for: nothing may hide that what was sealed cannot be opened any more.
     """
     with _alone(folder):
-        return [*_keyring(folder), *_issuer(folder), *_receipt_signers(folder, mechanism), *_clients(folder, table)]
+        made = _keyring(folder, anew=new_keyring)
+        return [*made, *_issuer(folder), *_receipt_signers(folder, mechanism), *_clients(folder, table)]
 
 
 def rotate_issuer(folder: Path) -> str:
@@ -60,10 +67,17 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _keyring(folder: Path) -> list[str]:
+def _keyring(folder: Path, *, anew: bool) -> list[str]:
     file = folder / "keyring" / keyring.FILE
     if file.exists():
         return []
+    others = (ISSUER_FILE, REGISTRY_FILE, "receipts", "clients")  # all are made after it
+    if not anew and any((folder / name).exists() for name in others):
+        raise LostKeyring(
+            f"{file} is missing, and the keys beside it are there: every name, place and text sealed so far can be"
+            " opened with it only. Put it back from your copy of the keys. Where there is none, --new-keyring makes"
+            " another, for what is filed from now on"
+        )
     name = f"k-{secrets.token_hex(4)}"
     held = {"current": name, "keys": {name: _random()}, "root": _random()}
     private_files.write(file, json.dumps(held, indent=1))
@@ -137,14 +151,15 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--folder", type=Path, required=True)
         if name == "init":
             command.add_argument("--mechanism", default="pe")
+            command.add_argument("--new-keyring", action="store_true", help="the old one is lost for good")
     given = parser.parse_args(arguments)
     try:
         if given.command == "init":
-            made = init(given.folder, mechanism=given.mechanism)
+            made = init(given.folder, mechanism=given.mechanism, new_keyring=given.new_keyring)
             print("made " + ", ".join(made) if made else "all keys are there")
         else:
             print(f"tokens are signed with {rotate_issuer(given.folder)} from now on")
-    except (UnsafeKeyFile, OSError) as error:
+    except (UnsafeKeyFile, LostKeyring, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from local import kafka, ports, postgres, programs, stackfile, temporal
+from local import kafka, keyring, ports, postgres, programs, stackfile, temporal
 from local.faults import NotReady, StackFault
 from local.locking import alone
 from local.progress import Steps
@@ -93,11 +93,12 @@ class _Start:
         self.steps = steps
 
     def run(self) -> None:
+        ask_the_vault = keyring.may_vault_hold_keys(self.stack)  # before our server makes its cluster
         with ThreadPoolExecutor(max_workers=32) as pool:
             database = pool.submit(self.component, postgres.NAME)
             prepared = [pool.submit(self.component, name) for name in (kafka.NAME, temporal.NAME)]
-            keys = pool.submit(self.keys)
             migrated = pool.submit(self.migrations, after=database)
+            keys = pool.submit(self.keys, after=migrated if ask_the_vault else None)
             agencies = pool.submit(self.agencies, after=[migrated, keys])
             ground = [database, *prepared, keys, migrated, agencies]
             services = pool.submit(self.group, "services", self.services(), after=ground)
@@ -121,7 +122,11 @@ class _Start:
                 self._prepare(name)
             self._start(name, seconds=COMPONENT_SECONDS, deaths=0)
 
-    def keys(self) -> None:
+    def keys(self, *, after: Future[None] | None) -> None:
+        """``after`` is the vault's migration, where it has to be asked before a keyring is made."""
+        if after is not None:
+            after.result()
+            keyring.refuse_where_lost(self.stack)
         with self.steps.step("keys"):
             _command("keys", programs.keys_command(self.stack.home / "keys", self.stack.mechanism), {})
 

@@ -25,6 +25,20 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+def test_a_lost_keyring_is_not_replaced_by_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever lost it reads so, and what to do; only who knows that it is gone for good gets another."""
+    keys.init(tmp_path, mechanism="pe")
+    lost = tmp_path / "keyring" / "keyring.json"
+    lost.unlink()
+    with pytest.raises(keys.LostKeyring, match="Put it back from your copy"):
+        keys.init(tmp_path, mechanism="pe")
+    assert keys.main(["init", "--folder", str(tmp_path)]) == 1
+    assert "--new-keyring" in capsys.readouterr().err
+    assert not lost.exists()
+    assert keys.main(["init", "--folder", str(tmp_path), "--new-keyring"]) == 0
+    assert lost.exists()
+
+
 def test_runs_at_the_same_time_make_one_set(tmp_path: Path) -> None:
     """Two starts in parallel do not take each other's keys away."""
     with ThreadPoolExecutor(4) as pool:
