@@ -5,7 +5,6 @@ exception nor anything of what was sent: for a body, only where in it (a JSON po
 and a fixed kind of reason.
 """
 
-import traceback
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from access.places import where
 from eventlog.decider import Refused
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:amparo:problem:"
 MAX_ERRORS = 20  # of one body: enough to mend a form, too few to make an answer long
-FRAMES_LOGGED = 12
 REFUSAL_STATUS = 409  # of a rule whose code is missing in the table
 REFUSAL_TITLE = "The act was refused"
 
@@ -200,13 +199,11 @@ def answer(
 
 
 def fault(error: BaseException, *, code: str = "internal") -> Response:
-    """The response for a fault. The log gets its type and the lines it passed, never its text: that may quote what
-    somebody filed.
+    """The response for a fault. The log gets its type and the lines it passed, never its text nor a value: those
+    may quote what somebody filed.
     """
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_LOGGED:]
-    steps = " < ".join(f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in reversed(frames))
     headers = {"Retry-After": "1"} if code == "unavailable" else None
-    return answer(code, headers=headers, where=f"{type(error).__module__}.{type(error).__qualname__} at {steps}")
+    return answer(code, headers=headers, where=f"{type(error).__module__}.{type(error).__qualname__} at {where(error)}")
 
 
 def install(app: "FastAPI") -> None:

@@ -8,18 +8,15 @@ libraries' records go the same way at WARNING: of those not in ``SPOKEN`` only t
 import json
 import logging
 import sys
-import traceback
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import structlog
 
+from access.places import where
 from runtime import telemetry
 
-ROOT = Path(__file__).resolve().parents[1]
-FRAMES = 8
 LONGEST_TEXT = 500
 
 _ON_EVERY_LINE = "event level logger timestamp service trace_id span_id request_id dropped"
@@ -77,12 +74,6 @@ def bound(**ids: str) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**ids)
 
 
-def where(error: BaseException) -> str:
-    """The lines an exception passed, the last first: ``services/intake/handlers.py:41 < …``."""
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
-    return " < ".join(f"{_place(frame.filename)}:{frame.lineno}" for frame in reversed(frames))
-
-
 def kind(error: BaseException) -> str:
     """An exception's type, with those inside a group: ``ExceptionGroup(psycopg.OperationalError)``."""
     module = type(error).__module__
@@ -106,14 +97,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple) and all(isinstance(item, bool | int | float | str) for item in value):
         return [_plain(item) for item in value[:50]]
     return str(value)[:LONGEST_TEXT]
-
-
-def _place(file: str) -> str:
-    path = Path(file)
-    if path.is_relative_to(ROOT) and ".venv" not in path.parts:
-        return str(path.relative_to(ROOT))
-    parts = path.parts
-    return "/".join(parts[parts.index("site-packages") + 1 :]) if "site-packages" in parts else "/".join(parts[-2:])
 
 
 def _logger_name(logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,6 +1,7 @@
 """What a client is told when something is refused: one shape, and nothing of what it sent."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -38,7 +39,10 @@ async def test_what_nobody_foresaw_tells_nothing_and_is_logged_without_its_text(
     assert line["instance"] == document["instance"]
     assert line["log_level"] == "error"
     assert line["where"].startswith("builtins.RuntimeError at ")
-    assert "service.py" in line["where"]
+    assert "tests/access/service.py:" in line["where"]
+    places = line["where"].removeprefix("builtins.RuntimeError at ").split(" < ")
+    assert [place for place in places if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*:\d+", place)] == []
+    assert [place for place in places if place.startswith(("/", "home/", "usr/", "site-packages/"))] == []
     shown = capsys.readouterr()
     assert CANARY not in response.text + json.dumps(logged) + shown.out + shown.err
 

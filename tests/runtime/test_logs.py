@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from access.places import ROOT
 from runtime import logs, telemetry
 
 NAME = "Rosa Quispe"
@@ -90,10 +91,10 @@ def test_other_libraries_are_heard_from_warning_on(lines: Any) -> None:
 
 def test_every_field_that_the_code_logs_is_listed() -> None:
     """What is not is dropped, and whoever reads the log would miss it."""
-    files = [file for package in PACKAGES for file in (logs.ROOT / package).rglob("*.py")]
-    missing = {f"{file.relative_to(logs.ROOT)}: {name}" for file in files for name in _logged(file) - logs.FIELDS}
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    missing = {f"{file.relative_to(ROOT)}: {name}" for file in files for name in _logged(file) - logs.FIELDS}
     assert len(files) > 50
-    assert missing - {f"{file.relative_to(logs.ROOT)}: exc_info" for file in files} == set()
+    assert missing - {f"{file.relative_to(ROOT)}: exc_info" for file in files} == set()
 
 
 def _logged(file: Path) -> set[str]:
