@@ -20,7 +20,8 @@ from procedures import packs
 from procedures.clocks import Deadline, due
 from procedures.rules import Clock
 from services.referral import domain, handlers
-from services.referral.handlers import WORKFLOWS, Parts, RequestNotRead, Seen
+from services.referral.handlers import WORKFLOWS, Parts, Seen
+from services.referral.sending import RequestNotRead, send_referral
 
 TASK_QUEUE = "amparo.referral"
 
@@ -59,7 +60,7 @@ async def send_when_read(order: contracts.SendReferral, *, parts: Parts) -> str:
     until = asyncio.get_running_loop().time() + READ_WITHIN.total_seconds()
     while True:
         try:
-            return await handlers.send_referral(
+            return await send_referral(
                 case_id=order.case_id,
                 agency=order.agency,
                 purpose=order.purpose,

@@ -20,6 +20,8 @@ from services.referral.handlers import CODEC, Parts
 
 NAME = "referral"
 CONSUMER = "case-files"
+FOLLOWS = ("intake", "protection")
+"""The services whose records say what may be disclosed, and what a measure is."""
 
 
 def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
@@ -48,9 +50,9 @@ def create_service(settings: Settings, *, clock: Clock = system_clock, verifier:
     """
 
     def consumers(parts: Parts) -> Sequence[Consumer]:
-        registry = Consumer(
+        files = Consumer(
             name=CONSUMER,
-            sources=(settings.source("intake"),),
+            sources=tuple(settings.source(service) for service in FOLLOWS),
             kafka=settings.need("kafka"),
             engine=parts.engine,
             apply=following(parts),
@@ -58,7 +60,7 @@ def create_service(settings: Settings, *, clock: Clock = system_clock, verifier:
             fetch=gaps.fetcher(settings),
             tracing=telemetry.messaging,
         )
-        return (registry,)
+        return (files,)
 
     def loops(parts: Parts) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
         return (("bell", parts.bell.listen),)

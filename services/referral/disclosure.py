@@ -12,6 +12,8 @@ from eventlog.decider import Refused
 
 IDENTITY, PLACE, NARRATIVE = "identity", "place", "narrative"
 DATA_CLASSES = frozenset({IDENTITY, PLACE, NARRATIVE})
+MEASURE = "measure"
+"""How a measure is to be carried out. Nobody names it in a consent: its own acceptance says that it is wanted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,8 +28,8 @@ class SealedField:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Disclosed:
-    """One sealed value of the filing that the addressee may read; ``event_id`` is the filing's, so that the
-    ciphertext still opens.
+    """One sealed value that the addressee may read; ``event_id`` is that of the filing, or of the measure's proposal or
+    change, so that the ciphertext still opens.
     """
 
     data_class: str
@@ -72,6 +74,22 @@ class CaseFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MeasureFile:
+    """What this room knows of a measure: what it is, who carries it out, and how, in ciphertext (``None`` where nothing
+    was written).
+    """
+
+    measure_id: str
+    case_id: str
+    measure: str
+    family: str
+    urgent: bool
+    implementer: str
+    version: int
+    how: Disclosed | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Basis:
     """On what a disclosure rests: the newest consent it uses (0 where two persons decided alone), and the values it
     lets through.
@@ -100,8 +118,11 @@ def standing_consents(case: CaseFile, *, agency: str) -> Mapping[str, Consent]:
     return {subject: consent for subject, consent in newest.items() if not consent.withdrawn}
 
 
-def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = ()) -> Basis:
+def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = (), measure: MeasureFile | None = None) -> Basis:
     """What the agency may be told now.
+
+    How a ``measure`` is to be done is told to its implementer alone, and only while the subject whose key seals it
+    consents to that addressee. That the beneficiary accepted the measure is the sender's to know.
 
     Raises ``Refused``: ``agency-excluded`` (first of all), ``request-withdrawn``, ``consent-missing`` where no subject
     for whom protection is asked has a standing consent or decision for this addressee. A linked person's consent alone
@@ -121,9 +142,16 @@ def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = ()) -> Basis:
     return Basis(
         consent_version=max((c.version for c in consents.values() if not c.two_persons), default=0),
         two_person_decision=any(c.two_persons for c in consents.values()),
-        disclosed=tuple(
-            copy
-            for copy in case.copies
-            if copy.field.key_id in consents and copy.data_class in consents[copy.field.key_id].discloses
+        disclosed=(
+            *(
+                copy
+                for copy in case.copies
+                if copy.field.key_id in consents and copy.data_class in consents[copy.field.key_id].discloses
+            ),
+            *(
+                (measure.how,)
+                if measure and measure.how and measure.implementer == agency and measure.how.field.key_id in consents
+                else ()
+            ),
         ),
     )

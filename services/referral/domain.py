@@ -15,7 +15,7 @@ from typing import assert_never
 
 from eventlog.decider import Personal, Plain, Refused
 from services.referral.agency import AgencyRegistered
-from services.referral.disclosure import CaseFile, Disclosed, basis
+from services.referral.disclosure import CaseFile, Disclosed, MeasureFile, basis
 
 CLAIM_TOLERANCE = timedelta(minutes=5)
 """How far in the future an agency's claimed instant may lie: clocks differ."""
@@ -56,6 +56,7 @@ class RecallGround(StrEnum):
     AGENCY_EXCLUDED = "agency_excluded"
     CONFLICT_OF_INTEREST = "conflict_of_interest"
     REROUTED = "rerouted"
+    MEASURE_CHANGED = "measure_changed"
     CASE_CLOSED = "case_closed"
     SENT_IN_ERROR = "sent_in_error"
 
@@ -79,7 +80,17 @@ class ReferralSent:
     pack_version: str
     subject_id: str
     sent_at: datetime
-    instructions: Personal = None
+    measure: str = ""
+    measure_family: str = ""
+    measure_urgent: bool = False
+    measure_version: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DisclosureWidened:
+    consent_version: int
+    two_person_decision: bool
+    disclosed: tuple[Disclosed, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +143,7 @@ EVENTS: tuple[type, ...] = (
     ReferralRejected,
     ReferralAnswered,
     ReferralRecalled,
+    DisclosureWidened,
     SilenceNoted,
 )
 
@@ -142,14 +154,15 @@ Event = (
     | ReferralRejected
     | ReferralAnswered
     | ReferralRecalled
+    | DisclosureWidened
     | SilenceNoted
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Send:
-    """Ask one agency about one case. ``above`` are the offices that command it; the due instants were computed once,
-    with the case's pack.
+    """Ask one agency about one case, or to carry out its ``measure``. ``above`` are the offices that command it; the
+    due instants were computed once, with the case's pack.
     """
 
     referral_id: str
@@ -161,8 +174,16 @@ class Send:
     acknowledge_due: datetime
     answer_due: datetime
     now: datetime
-    measure_id: str = ""
-    instructions: str = field(default="", repr=False)
+    measure: MeasureFile | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Widen:
+    """Let the agency read what the newest consents add to an open referral. ``above`` and ``measure`` as in `Send`."""
+
+    case: CaseFile
+    above: tuple[str, ...]
+    measure: MeasureFile | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,7 +235,7 @@ class NoteSilence:
     now: datetime
 
 
-Command = Send | Acknowledge | Accept | Reject | Answer | Recall | NoteSilence
+Command = Send | Widen | Acknowledge | Accept | Reject | Answer | Recall | NoteSilence
 AgencyAct = Acknowledge | Accept | Reject | Answer
 
 
@@ -257,6 +278,7 @@ NEXT: Mapping[tuple[Stage, type[Event]], Stage] = {
     (Stage.ACKNOWLEDGED, ReferralRecalled): Stage.RECALLED,
     (Stage.ACCEPTED, ReferralRecalled): Stage.RECALLED,
     (Stage.ANSWERED, ReferralRecalled): Stage.RECALLED,
+    **{(stage, DisclosureWidened): stage for stage in (Stage.SENT, Stage.ACKNOWLEDGED, Stage.ACCEPTED)},
     (Stage.SENT, SilenceNoted): Stage.SENT,
     (Stage.ACKNOWLEDGED, SilenceNoted): Stage.ACKNOWLEDGED,
     (Stage.ACCEPTED, SilenceNoted): Stage.ACCEPTED,
@@ -283,6 +305,8 @@ def _caused(state: Referral, command: Command) -> tuple[Event, ...]:
     match command:
         case Send():
             return _sent(state, command)
+        case Widen():
+            return _widened(state, command)
         case Acknowledge() | Accept() | Reject() | Answer():
             return _acted(state, command)
         case Recall(ground=ground):
@@ -304,7 +328,8 @@ def _sent(state: Referral, command: Send) -> tuple[Event, ...]:
         if asked == (case.case_id, command.agency, command.purpose, command.round):
             return ()
         raise Refused("wrong-stage", "this referral asks something else already")
-    ground = basis(case, agency=command.agency, above=command.above)
+    measure = command.measure
+    ground = basis(case, agency=command.agency, above=command.above, measure=measure)
     return (
         ReferralSent(
             referral_id=command.referral_id,
@@ -317,14 +342,32 @@ def _sent(state: Referral, command: Send) -> tuple[Event, ...]:
             disclosed=ground.disclosed,
             no_accompaniment=case.no_accompaniment,
             imminent=case.imminent,
-            measure_id=command.measure_id,
+            measure_id=measure.measure_id if measure else "",
             acknowledge_due=command.acknowledge_due,
             answer_due=command.answer_due,
             pack=case.pack,
             pack_version=case.pack_version,
             subject_id=case.subject_id,
             sent_at=command.now,
-            instructions=_plain(case.subject_id, command.instructions),
+            measure=measure.measure if measure else "",
+            measure_family=measure.family if measure else "",
+            measure_urgent=measure.urgent if measure else False,
+            measure_version=measure.version if measure else 0,
+        ),
+    )
+
+
+def _widened(state: Referral, command: Widen) -> tuple[Event, ...]:
+    sent = state.sent
+    if sent is None or sent.case_id != command.case.case_id:
+        raise Refused("wrong-stage", "this referral asks about something else")
+    ground = basis(command.case, agency=sent.agency, above=command.above, measure=command.measure)
+    more = tuple(value for value in ground.disclosed if value not in sent.disclosed)
+    if not more:
+        return ()
+    return (
+        DisclosureWidened(
+            consent_version=ground.consent_version, two_person_decision=ground.two_person_decision, disclosed=more
         ),
     )
 
@@ -378,6 +421,15 @@ def evolve(state: Referral, event: Event) -> Referral:
     match event:
         case ReferralSent():
             return replace(after, sent=event)
+        case DisclosureWidened():
+            assert state.sent is not None
+            widened = replace(
+                state.sent,
+                consent_version=event.consent_version,
+                two_person_decision=event.two_person_decision,
+                disclosed=(*state.sent.disclosed, *event.disclosed),
+            )
+            return replace(after, sent=widened)
         case ReferralAccepted():
             return replace(after, accepted=True)
         case ReferralRejected(ground=ground, legal_basis=article):

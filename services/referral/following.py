@@ -1,4 +1,5 @@
 """Follows the registry (`pe.intake`): keeps the case files, and ends disclosure in the transaction that reads why.
+Follows protection (`pe.protection`) for what its measures are.
 
 Nobody has to remember to recall: a consent withdrawn, an agency excluded or a request withdrawn recalls what may no
 longer be told, also while every workflow is down.
@@ -13,7 +14,7 @@ from amparo.intake.v1 import events_pb2 as intake
 from amparo.record.v1.record_pb2 import Citation, Record
 from eventlog.consumer import Delivered, Projection
 from eventlog.store import CHANNEL
-from services.referral import case_files
+from services.referral import case_files, measure_files
 from services.referral.bell import ring_at_commit
 from services.referral.handlers import Parts, recall_undisclosable
 
@@ -24,10 +25,13 @@ ENDS_DISCLOSURE = frozenset(
 
 
 def following(parts: Parts) -> Projection:
-    """The projection of the registry's records. A record taken again changes nothing."""
+    """The projection of the registry's and of protection's records. A record taken again changes nothing."""
 
     async def follow(session: AsyncConnection, record: Delivered, /) -> None:
         event = record.event
+        if event.stream.startswith("measure/"):
+            await measure_files.keep(session, event)
+            return
         if not event.stream.startswith("request/"):
             return
         await case_files.keep(session, event)

@@ -3,7 +3,6 @@
 Whoever changes a referral holds its agency's row first, so acts on one agency's referrals come one after the other.
 """
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,14 +18,12 @@ from eventlog.decider import Refused
 from eventlog.receipts import Receipt, sign_receipt
 from eventlog.store import ActKey, Actor, EventStore, History, Recorded, Ring, retry_when_moved
 from eventlog.transparency.note import NoteSigner
-from procedures import packs
-from procedures.clocks import due
 from runtime.clock import Clock
 from services.referral import agency as agencies
-from services.referral import case_files, domain, projections
+from services.referral import domain, projections
 from services.referral.bell import Bell
 from services.referral.disclosure import CaseFile, basis
-from services.referral.domain import ACKNOWLEDGE, ANSWER, EVENTS, RecallGround, Referral
+from services.referral.domain import EVENTS, RecallGround, Referral
 
 CODEC = Codec.of(EVENTS, module=events_pb2)
 WORKFLOWS = Actor(id="workflows", role="service")
@@ -49,10 +46,6 @@ GROUND_OF: Mapping[str, RecallGround] = {
     "consent-missing": RecallGround.CONSENT_WITHDRAWN,
 }
 """Why a referral is recalled, by the refusal that a new one would meet."""
-
-
-class RequestNotRead(Exception):
-    """The registry's events on a case have not been read as far as the sender has seen them: try again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,64 +119,6 @@ async def register_agency(command: agencies.RegisterAgency, *, actor: Actor, act
         await projections.apply(session, appended.recorded)
     parts.ring.ring()
     return appended.receipt
-
-
-@retry_when_moved(times=3)
-async def send_referral(
-    *, case_id: str, agency: str, purpose: str, round: int, measure_id: str, request_version: int, parts: Parts
-) -> str:
-    """Asks an agency about a case; the answer is the referral's id, which is random. Sent again, it is the first one's.
-
-    ``purpose`` may be empty: then it is the one that the case's rule pack gives to the agency's kind at filing. What is
-    disclosed, and whether anything may be, is judged on the registry's events up to ``request_version`` at least.
-    Raises `RequestNotRead`; ``Refused`` with nothing written: ``unknown-agency``, ``nothing-to-ask``,
-    ``unknown-purpose``, and those of `domain.decide`.
-    """
-    async with parts.engine.begin() as session:
-        case = await case_files.read(session, case_id, share=True)
-        if case is None or case.request_version < request_version:
-            raise RequestNotRead(case_id)
-        row = (await projections.hold(session, [agency])).get(agency)
-        if row is None:
-            raise Refused("unknown-agency", f"{agency} is not registered")
-        pack = packs.load(case.pack, version=case.pack_version)
-        asked = purpose or pack.purpose_for(row["kind"])
-        if asked is None:
-            raise Refused("nothing-to-ask", "the rule pack asks this kind of agency for nothing at filing")
-        act = ActKey(client="workflow", key=f"refer:{case_id}:{agency}:{asked}:{round}:{measure_id or '-'}")
-        if earlier := await parts.store.receipt_for(session, act):
-            return earlier.stream.removeprefix("referral/")
-        now = parts.clock()
-        try:
-            acknowledge, answer = (due(pack.clock(name, purpose=asked), now).due for name in (ACKNOWLEDGE, ANSWER))
-        except KeyError:
-            raise Refused("unknown-purpose", "the rule pack does not know what is asked for") from None
-        referral_id = str(uuid.uuid4())
-        command = domain.Send(
-            referral_id=referral_id,
-            case=case,
-            agency=agency,
-            above=await projections.above(session, agency),
-            purpose=asked,
-            round=round,
-            measure_id=measure_id,
-            acknowledge_due=acknowledge,
-            answer_due=answer,
-            now=now,
-        )
-        appended = await parts.store.append(
-            session,
-            stream=stream_of(referral_id),
-            expected=0,
-            events=domain.decide(Referral(), command),
-            actor=WORKFLOWS,
-            act=act,
-            correlation=case_id,
-        )
-        await projections.apply(session, appended.recorded)
-    parts.ring.ring()
-    parts.bell.ring(agency)
-    return appended.receipt.stream.removeprefix("referral/")
 
 
 @retry_when_moved(times=3)
@@ -320,7 +255,7 @@ async def _held_agency(session: AsyncConnection, referral_id: str) -> str:
 
 
 def _as_of(command: domain.Command, now: datetime) -> domain.Command:
-    return command if isinstance(command, domain.Recall) else replace(command, now=now)
+    return command if isinstance(command, domain.Recall | domain.Widen) else replace(command, now=now)
 
 
 async def _keys_to_seal(

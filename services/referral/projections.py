@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventlog.store import EventStore, Recorded
 from services.referral.agency import AgencyRegistered
 from services.referral.domain import (
+    DisclosureWidened,
     ReferralAccepted,
     ReferralAcknowledged,
     ReferralAnswered,
@@ -65,6 +66,9 @@ referrals = Table(
     Column("purpose", Text, nullable=False),
     Column("round", BigInteger, nullable=False),
     Column("measure_id", Text, nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("measure_family", Text, nullable=False),
+    Column("measure_urgent", Boolean, nullable=False),
     Column("stage", Text, nullable=False),
     Column("imminent", Boolean, nullable=False),
     Column("no_accompaniment", Boolean, nullable=False),
@@ -121,6 +125,18 @@ def open_referrals(case_id: str) -> Select[tuple[str, str]]:
     return still.order_by(referrals.c.agency, referrals.c.referral_id)
 
 
+async def standing(session: AsyncConnection, *, case_id: str, agency: str, purpose: str, measure_id: str) -> str | None:
+    """The open referral that asks an agency for the same already, the oldest; ask only while the agency is held."""
+    alike = select(referrals.c.referral_id).where(
+        referrals.c.case_id == case_id,
+        referrals.c.agency == agency,
+        referrals.c.purpose == purpose,
+        referrals.c.measure_id == measure_id,
+        referrals.c.next_due.is_not(None),
+    )
+    return (await session.execute(alike.order_by(referrals.c.arrival).limit(1))).scalar_one_or_none()
+
+
 async def above(session: AsyncConnection, agency: str) -> tuple[str, ...]:
     """The offices that command an agency, the nearest first."""
     return tuple((await session.execute(_ABOVE, {"agency": agency})).scalars())
@@ -144,6 +160,8 @@ async def apply(session: AsyncConnection, recorded: Sequence[Recorded]) -> None:
                 await _moved(session, stored, stage=Stage.ANSWERED)
             case ReferralRecalled():
                 await _moved(session, stored, stage=Stage.RECALLED)
+            case DisclosureWidened() as event:
+                await _widened(session, stored, event)
             case SilenceNoted():
                 await _moved(session, stored)
             case _:
@@ -180,6 +198,9 @@ async def _sent(session: AsyncConnection, stored: Recorded, event: ReferralSent)
         "purpose": event.purpose,
         "round": event.round,
         "measure_id": event.measure_id,
+        "measure": event.measure,
+        "measure_family": event.measure_family,
+        "measure_urgent": event.measure_urgent,
         "stage": Stage.SENT.value,
         "imminent": event.imminent,
         "no_accompaniment": event.no_accompaniment,
@@ -193,6 +214,14 @@ async def _sent(session: AsyncConnection, stored: Recorded, event: ReferralSent)
         "changed": number,
     }
     await session.execute(insert(referrals), row)
+
+
+async def _widened(session: AsyncConnection, stored: Recorded, event: DisclosureWidened) -> None:
+    own = referrals.c.referral_id == stored.stream.removeprefix("referral/")
+    before = (await session.execute(select(referrals.c.discloses).where(own))).scalar_one()
+    classes = sorted({*before, *(disclosed.data_class for disclosed in event.disclosed)})
+    await session.execute(update(referrals).where(own).values(discloses=classes))
+    await _moved(session, stored)
 
 
 async def _moved(

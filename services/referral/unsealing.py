@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from eventlog.decider import Refused, Sealed
 from eventlog.sealing import unseal
 from eventlog.store import Actor
-from services.referral import case_files, projections
+from services.referral import case_files, measure_files, projections
 from services.referral.disclosure import Disclosed, basis
-from services.referral.handlers import SEES_ALL, Parts, Seen, visible
+from services.referral.handlers import Parts, Seen, visible
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """One value in clear. ``path`` is where it stands in the filing or act, such as ``subjects.0.name``."""
+    """One value in clear. ``path`` is where it stands in the filing, such as ``subjects.0.name``, or in the measure."""
 
     data_class: str
     path: str
@@ -35,8 +35,9 @@ class Written:
 
 
 async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Seen, tuple[Told, ...]]:
-    """What the actor's agency may read of a case, now: nothing that was not disclosed at the sending, and nothing that
-    a subject has taken back since. Values whose key was destroyed are left out.
+    """What the actor's agency may read of a case, now, and of the measure that it is asked to carry out: nothing that
+    was not disclosed by the referral, and nothing that a subject has taken back since. Values whose key was destroyed
+    are left out.
 
     Raises ``Refused`` ``not-found`` for everybody but the addressee, and for the addressee once the referral is no
     longer open or the agency may no longer be told.
@@ -51,7 +52,8 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
             raise gone
         try:
             above = await projections.above(session, seen.sent.agency)
-            allowed = basis(case, agency=seen.sent.agency, above=above).disclosed
+            measure = await measure_files.read(session, seen.sent.measure_id)
+            allowed = basis(case, agency=seen.sent.agency, above=above, measure=measure).disclosed
         except Refused:
             raise gone from None
         values = [value for value in seen.sent.disclosed if value in allowed]
@@ -77,17 +79,14 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
 
 
 async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Written, ...]:
-    """What stands sealed in the referral's own events: instructions, reasons, answers, in their order.
+    """What stands sealed in the referral's own events: reasons and answers, in their order.
 
-    For the mechanism's coordinators and the addressee, who reads the instructions while the referral is open, and what
-    it wrote itself for ever. Raises ``Refused`` ``not-found``.
+    For the mechanism's coordinators and the addressee, who reads what it wrote itself for ever. Raises ``Refused``
+    ``not-found``.
     """
     async with parts.engine.connect() as session:
         seen = await visible(referral_id, session=session, actor=actor, parts=parts)
-    names: tuple[str, ...] = ("reasons", "answer")
-    if seen.state.open or actor.role in SEES_ALL:
-        names = ("instructions", *names)
-    texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _sealed(stored.event, names)]
+    texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _sealed(stored.event)]
     if not texts:
         return ()
     secrets = await parts.vault.release(
@@ -103,8 +102,8 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
     )
 
 
-def _sealed(event: object, names: Iterable[str]) -> Iterable[Sealed]:
-    for name in names:
+def _sealed(event: object) -> Iterable[Sealed]:
+    for name in ("reasons", "answer"):
         if isinstance(found := getattr(event, name, None), Sealed):
             yield found
 

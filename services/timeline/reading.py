@@ -271,6 +271,7 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
         (referral.ReferralRejected, _answer("referral.rejected", "ground")),
         (referral.ReferralAnswered, _answer("referral.answered", "done")),
         (referral.ReferralRecalled, _answer("referral.recalled", "ground")),
+        (referral.DisclosureWidened, _answer("disclosure.widened", "consent_version")),
         (referral.SilenceNoted, _agency_silent),
     )
 }

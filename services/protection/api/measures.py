@@ -29,7 +29,10 @@ class ProposalBody(Body):
     measure: Code = Field(description="Name in the rule pack, such as `patrol_home`.")
     implementer: Code = Field(description="The agency that carries it out.")
     urgent: Flag | None = Field(default=None, description="Left out: what the rule pack says of the measure.")
-    details: Words = Field(default="", description="How it is to be done. Sealed.")
+    details: Words = Field(
+        default="",
+        description="How it is to be done. Sealed; its implementer reads it, once the person accepted the measure.",
+    )
 
 
 class ReasonBody(Body):
@@ -47,7 +50,7 @@ class ReasonNeededBody(Body):
 class ModificationBody(Body):
     """What changes, and why."""
 
-    details: NeededWords = Field(description="Sealed.")
+    details: NeededWords = Field(description="How it is to be done from now on. Sealed; read as those of a proposal.")
 
 
 class MeasureActAnswer(ReceiptAnswer):

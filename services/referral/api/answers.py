@@ -52,6 +52,9 @@ class ReferralAnswer(Answer):
     purpose: str
     round: int
     measure_id: str
+    measure: str = Field(description="What the measure is, such as `patrol_home`; how it is to be done is disclosed.")
+    measure_family: str
+    measure_urgent: bool
     state: Stage
     imminent: bool
     no_accompaniment: bool
@@ -68,16 +71,18 @@ class ReferralAnswer(Answer):
 
 
 class DisclosedValue(Answer):
-    """One value of the filing, in clear."""
+    """One value of the filing, or of the measure, in clear."""
 
-    data_class: str
-    path: str = Field(description="Its place in the filing, such as `subjects.0.name`.")
+    data_class: str = Field(description="`identity`, `place`, `narrative`, or `measure`: how it is to be done.")
+    path: str = Field(description="Its place in the filing, such as `subjects.0.name`, or `details` of the measure.")
     subject_id: str
     text: str
 
 
 class DisclosureAnswer(Answer):
-    """What the person consented that your agency reads, for this referral only. Your reading was recorded."""
+    """What the person consented that your agency reads, for this referral only; with it, how the measure is to be done.
+    Your reading was recorded.
+    """
 
     referral_id: str
     case_id: str
@@ -95,7 +100,7 @@ class WrittenText(Answer):
 
 
 class TextsAnswer(Answer):
-    """Instructions, reasons and answers, in clear. Your reading was recorded."""
+    """Reasons and answers, in clear. Your reading was recorded."""
 
     referral_id: str
     texts: list[WrittenText]
@@ -131,6 +136,9 @@ def referral_answer(seen: Seen, *, staff: bool) -> ReferralAnswer:
         purpose=sent.purpose,
         round=sent.round,
         measure_id=sent.measure_id,
+        measure=sent.measure,
+        measure_family=sent.measure_family,
+        measure_urgent=sent.measure_urgent,
         state=state.stage,
         imminent=sent.imminent,
         no_accompaniment=sent.no_accompaniment,

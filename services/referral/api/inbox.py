@@ -39,6 +39,9 @@ class InboxItem(Answer):
     case_id: str
     purpose: str = Field(description="What is asked for, such as `protect`, `investigate`, `follow`, `implement`.")
     measure_id: str = Field(description="The measure to carry out, empty where it is none.")
+    measure: str = Field(description="What that measure is, such as `patrol_home`: its name in the rule pack.")
+    measure_family: str = Field(description="Such as `physical`.")
+    measure_urgent: bool = Field(description="Whether it is an urgent measure.")
     state: Stage
     imminent: bool = Field(description="Danger to life or body that cannot wait.")
     no_accompaniment: bool = Field(description="The person must not be asked to come along to the place.")

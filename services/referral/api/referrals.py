@@ -93,8 +93,8 @@ async def read_referral(
 async def read_disclosure(
     request: Request, referral_id: ReferralIdPath, actor: Annotated[Actor, may("referral.disclosure")]
 ) -> DisclosureAnswer:
-    """Exactly what the person let your agency know, in clear, while the referral is open. Each reading is recorded, and
-    the person may learn of it.
+    """Exactly what the person let your agency know, in clear, while the referral is open, and how a measure is to be
+    carried out. Each reading is recorded, and the person may learn of it.
     """
     parts: Parts = request.app.state.parts
     seen, told = await unsealing.disclose(referral_id, actor=actor, parts=parts)
@@ -113,7 +113,7 @@ async def read_disclosure(
 async def read_texts(
     request: Request, referral_id: ReferralIdPath, actor: Annotated[Actor, may("referral.read")]
 ) -> TextsAnswer:
-    """What your agency was told to do and what it answered, in clear. Each reading is recorded."""
+    """What your agency wrote with its rejection and answers, in clear. Each reading is recorded."""
     parts: Parts = request.app.state.parts
     texts = await unsealing.written(referral_id, actor=actor, parts=parts)
     return TextsAnswer(

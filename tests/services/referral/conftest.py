@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from access.vault import SubjectKey
 from amparo.intake.v1 import events_pb2 as intake
+from amparo.protection.v1 import events_pb2 as protection
 from amparo.record.v1 import record_pb2
 from eventlog.consumer import Delivered
 from eventlog.sealing import seal
@@ -26,6 +27,7 @@ from services.referral.agency import AgencyKind, RegisterAgency
 from services.referral.app import create_service
 from services.referral.following import following
 from services.referral.handlers import Parts
+from services.referral.sending import send_referral
 from tests.services.people import Issuer, door, migrated, rows, rung_out
 from tests.services.referral.invented import MONDAY, POLICE
 
@@ -121,6 +123,27 @@ class Registry:
         await self.publish(f"request/{case_id}", filed, texts)
         return Case(case_id=case_id, subject=subject, linked=linked, feed=feed)
 
+    async def measure(self, case: Case, agency: str = POLICE, *, how: str = "", **changes: Any) -> str:
+        """A measure that was proposed in protection, as it publishes it. Its id."""
+        measure_id = str(uuid.uuid4())
+        proposed = protection.MeasureProposed(
+            measure_id=measure_id,
+            case_id=case.case_id,
+            measure="patrol_home",
+            family=protection.MEASURE_FAMILY_PHYSICAL,
+            implementer=agency,
+            subject_id=case.subject.id,
+            urgent=True,
+        )
+        proposed.MergeFrom(protection.MeasureProposed(**changes))
+        await self.publish(f"measure/{measure_id}", proposed, {"details": (case.subject, how)} if how else None)
+        return measure_id
+
+    async def change(self, case: Case, measure_id: str, *, how: str) -> None:
+        """The measure was modified."""
+        texts = {"details": (case.subject, how)}
+        await self.publish(f"measure/{measure_id}", protection.MeasureModified(evaluation_id="e-2"), texts)
+
     async def publish(
         self, stream: str, message: Message, texts: Mapping[str, tuple[SubjectKey, str]] | None = None
     ) -> Delivered:
@@ -175,7 +198,7 @@ class Room:
     async def send(self, case: Case, agency: str = POLICE, **changes: Any) -> str:
         """A referral, as a workflow sends it. Its id."""
         asked: dict[str, Any] = {"purpose": "", "round": 1, "measure_id": "", "request_version": 1, **changes}
-        return await handlers.send_referral(case_id=case.case_id, agency=agency, parts=self.parts, **asked)
+        return await send_referral(case_id=case.case_id, agency=agency, parts=self.parts, **asked)
 
     async def sent(self, agency: str = POLICE, *discloses: str, **changes: Any) -> tuple[Case, str]:
         """A new case, with a consent for the agency, and its referral's id."""

@@ -48,6 +48,7 @@ async def test_the_inbox_holds_the_referrals_in_the_order_of_their_arrival(
     assert item["next"] == {"clock": "acknowledge", "due": item["acknowledge_due"]}
     assert set(item) == {
         *("referral_id", "case_id", "purpose", "measure_id", "state", "imminent", "no_accompaniment", "discloses"),
+        *("measure", "measure_family", "measure_urgent"),
         *("sent_at", "acknowledge_due", "answer_due", "next", "version", "arrival", "changed"),
     }
 

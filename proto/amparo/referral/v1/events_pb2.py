@@ -26,39 +26,39 @@ from amparo.record.v1 import record_pb2 as amparo_dot_record_dot_v1_dot_record__
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61mparo/referral/v1/events.proto\x12\x12\x61mparo.referral.v1\x1a\x1d\x61mparo/record/v1/record.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\x10\x41gencyRegistered\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.amparo.referral.v1.AgencyKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08superior\x18\x05 \x01(\t\"_\n\tDisclosed\x12\x12\n\ndata_class\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\x0c\x12,\n\x05\x66ield\x18\x03 \x01(\x0b\x32\x1d.amparo.record.v1.SealedField\"\xe8\x03\n\x0cReferralSent\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05round\x18\x05 \x01(\r\x12\x17\n\x0f\x63onsent_version\x18\x06 \x01(\r\x12\x1b\n\x13two_person_decision\x18\x07 \x01(\x08\x12\x30\n\tdisclosed\x18\x08 \x03(\x0b\x32\x1d.amparo.referral.v1.Disclosed\x12\x18\n\x10no_accompaniment\x18\t \x01(\x08\x12\x10\n\x08imminent\x18\n \x01(\x08\x12\x12\n\nmeasure_id\x18\x0b \x01(\t\x12\x33\n\x0f\x61\x63knowledge_due\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nanswer_due\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04pack\x18\x0e \x01(\t\x12\x14\n\x0cpack_version\x18\x0f \x01(\t\x12\x12\n\nsubject_id\x18\x10 \x01(\t\x12+\n\x07sent_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x10\x8a\xb5\x18\x0cinstructions\"L\n\x14ReferralAcknowledged\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x02 \x01(\x08\"H\n\x10ReferralAccepted\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x02 \x01(\x08\"\x9f\x01\n\x10ReferralRejected\x12\x33\n\x06ground\x18\x01 \x01(\x0e\x32#.amparo.referral.v1.RejectionGround\x12\x13\n\x0blegal_basis\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x04 \x01(\x08:\x0b\x8a\xb5\x18\x07reasons\"b\n\x10ReferralAnswered\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x02 \x01(\x08\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08:\n\x8a\xb5\x18\x06\x61nswer\"\"\n\x10ReferralRecalled\x12\x0e\n\x06ground\x18\x01 \x01(\t\"b\n\x0cSilenceNoted\x12\r\n\x05\x63lock\x18\x01 \x01(\t\x12\x0c\n\x04rung\x18\x02 \x01(\r\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04told\x18\x04 \x03(\t*\xf2\x01\n\nAgencyKind\x12\x1b\n\x17\x41GENCY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41GENCY_KIND_POLICE\x10\x01\x12\x1a\n\x16\x41GENCY_KIND_PROSECUTOR\x10\x02\x12\x19\n\x15\x41GENCY_KIND_OMBUDSMAN\x10\x03\x12\x18\n\x14\x41GENCY_KIND_MINISTRY\x10\x04\x12\x1d\n\x19\x41GENCY_KIND_SUBPREFECTURE\x10\x05\x12\x19\n\x15\x41GENCY_KIND_JUDICIARY\x10\x06\x12$\n AGENCY_KIND_REGIONAL_ROUND_TABLE\x10\x07*\xed\x01\n\x0fRejectionGround\x12 \n\x1cREJECTION_GROUND_UNSPECIFIED\x10\x00\x12)\n%REJECTION_GROUND_NOT_OUR_JURISDICTION\x10\x01\x12\x1d\n\x19REJECTION_GROUND_NO_MEANS\x10\x02\x12)\n%REJECTION_GROUND_CONFLICT_OF_INTEREST\x10\x03\x12%\n!REJECTION_GROUND_ALREADY_ATTENDED\x10\x04\x12\x1c\n\x18REJECTION_GROUND_REFUSED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61mparo/referral/v1/events.proto\x12\x12\x61mparo.referral.v1\x1a\x1d\x61mparo/record/v1/record.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\x10\x41gencyRegistered\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.amparo.referral.v1.AgencyKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08superior\x18\x05 \x01(\t\"_\n\tDisclosed\x12\x12\n\ndata_class\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\x0c\x12,\n\x05\x66ield\x18\x03 \x01(\x0b\x32\x1d.amparo.record.v1.SealedField\"\xb0\x04\n\x0cReferralSent\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61gency\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\r\n\x05round\x18\x05 \x01(\r\x12\x17\n\x0f\x63onsent_version\x18\x06 \x01(\r\x12\x1b\n\x13two_person_decision\x18\x07 \x01(\x08\x12\x30\n\tdisclosed\x18\x08 \x03(\x0b\x32\x1d.amparo.referral.v1.Disclosed\x12\x18\n\x10no_accompaniment\x18\t \x01(\x08\x12\x10\n\x08imminent\x18\n \x01(\x08\x12\x12\n\nmeasure_id\x18\x0b \x01(\t\x12\x33\n\x0f\x61\x63knowledge_due\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nanswer_due\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04pack\x18\x0e \x01(\t\x12\x14\n\x0cpack_version\x18\x0f \x01(\t\x12\x12\n\nsubject_id\x18\x10 \x01(\t\x12+\n\x07sent_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07measure\x18\x12 \x01(\t\x12\x16\n\x0emeasure_family\x18\x13 \x01(\t\x12\x16\n\x0emeasure_urgent\x18\x14 \x01(\x08\x12\x17\n\x0fmeasure_version\x18\x15 \x01(\x04\"{\n\x11\x44isclosureWidened\x12\x17\n\x0f\x63onsent_version\x18\x01 \x01(\r\x12\x1b\n\x13two_person_decision\x18\x02 \x01(\x08\x12\x30\n\tdisclosed\x18\x03 \x03(\x0b\x32\x1d.amparo.referral.v1.Disclosed\"L\n\x14ReferralAcknowledged\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x02 \x01(\x08\"H\n\x10ReferralAccepted\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x02 \x01(\x08\"\x9f\x01\n\x10ReferralRejected\x12\x33\n\x06ground\x18\x01 \x01(\x0e\x32#.amparo.referral.v1.RejectionGround\x12\x13\n\x0blegal_basis\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x04 \x01(\x08:\x0b\x8a\xb5\x18\x07reasons\"b\n\x10ReferralAnswered\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04late\x18\x02 \x01(\x08\x12\x0c\n\x04\x64one\x18\x03 \x01(\x08:\n\x8a\xb5\x18\x06\x61nswer\"\"\n\x10ReferralRecalled\x12\x0e\n\x06ground\x18\x01 \x01(\t\"b\n\x0cSilenceNoted\x12\r\n\x05\x63lock\x18\x01 \x01(\t\x12\x0c\n\x04rung\x18\x02 \x01(\r\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04told\x18\x04 \x03(\t*\xf2\x01\n\nAgencyKind\x12\x1b\n\x17\x41GENCY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41GENCY_KIND_POLICE\x10\x01\x12\x1a\n\x16\x41GENCY_KIND_PROSECUTOR\x10\x02\x12\x19\n\x15\x41GENCY_KIND_OMBUDSMAN\x10\x03\x12\x18\n\x14\x41GENCY_KIND_MINISTRY\x10\x04\x12\x1d\n\x19\x41GENCY_KIND_SUBPREFECTURE\x10\x05\x12\x19\n\x15\x41GENCY_KIND_JUDICIARY\x10\x06\x12$\n AGENCY_KIND_REGIONAL_ROUND_TABLE\x10\x07*\xed\x01\n\x0fRejectionGround\x12 \n\x1cREJECTION_GROUND_UNSPECIFIED\x10\x00\x12)\n%REJECTION_GROUND_NOT_OUR_JURISDICTION\x10\x01\x12\x1d\n\x19REJECTION_GROUND_NO_MEANS\x10\x02\x12)\n%REJECTION_GROUND_CONFLICT_OF_INTEREST\x10\x03\x12%\n!REJECTION_GROUND_ALREADY_ATTENDED\x10\x04\x12\x1c\n\x18REJECTION_GROUND_REFUSED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'amparo.referral.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REFERRALSENT']._loaded_options = None
-  _globals['_REFERRALSENT']._serialized_options = b'\212\265\030\014instructions'
   _globals['_REFERRALREJECTED']._loaded_options = None
   _globals['_REFERRALREJECTED']._serialized_options = b'\212\265\030\007reasons'
   _globals['_REFERRALANSWERED']._loaded_options = None
   _globals['_REFERRALANSWERED']._serialized_options = b'\212\265\030\006answer'
-  _globals['_AGENCYKIND']._serialized_start=1389
-  _globals['_AGENCYKIND']._serialized_end=1631
-  _globals['_REJECTIONGROUND']._serialized_start=1634
-  _globals['_REJECTIONGROUND']._serialized_end=1871
+  _globals['_AGENCYKIND']._serialized_start=1586
+  _globals['_AGENCYKIND']._serialized_end=1828
+  _globals['_REJECTIONGROUND']._serialized_start=1831
+  _globals['_REJECTIONGROUND']._serialized_end=2068
   _globals['_AGENCYREGISTERED']._serialized_start=120
   _globals['_AGENCYREGISTERED']._serialized_end=248
   _globals['_DISCLOSED']._serialized_start=250
   _globals['_DISCLOSED']._serialized_end=345
   _globals['_REFERRALSENT']._serialized_start=348
-  _globals['_REFERRALSENT']._serialized_end=836
-  _globals['_REFERRALACKNOWLEDGED']._serialized_start=838
-  _globals['_REFERRALACKNOWLEDGED']._serialized_end=914
-  _globals['_REFERRALACCEPTED']._serialized_start=916
-  _globals['_REFERRALACCEPTED']._serialized_end=988
-  _globals['_REFERRALREJECTED']._serialized_start=991
-  _globals['_REFERRALREJECTED']._serialized_end=1150
-  _globals['_REFERRALANSWERED']._serialized_start=1152
-  _globals['_REFERRALANSWERED']._serialized_end=1250
-  _globals['_REFERRALRECALLED']._serialized_start=1252
-  _globals['_REFERRALRECALLED']._serialized_end=1286
-  _globals['_SILENCENOTED']._serialized_start=1288
-  _globals['_SILENCENOTED']._serialized_end=1386
+  _globals['_REFERRALSENT']._serialized_end=908
+  _globals['_DISCLOSUREWIDENED']._serialized_start=910
+  _globals['_DISCLOSUREWIDENED']._serialized_end=1033
+  _globals['_REFERRALACKNOWLEDGED']._serialized_start=1035
+  _globals['_REFERRALACKNOWLEDGED']._serialized_end=1111
+  _globals['_REFERRALACCEPTED']._serialized_start=1113
+  _globals['_REFERRALACCEPTED']._serialized_end=1185
+  _globals['_REFERRALREJECTED']._serialized_start=1188
+  _globals['_REFERRALREJECTED']._serialized_end=1347
+  _globals['_REFERRALANSWERED']._serialized_start=1349
+  _globals['_REFERRALANSWERED']._serialized_end=1447
+  _globals['_REFERRALRECALLED']._serialized_start=1449
+  _globals['_REFERRALRECALLED']._serialized_end=1483
+  _globals['_SILENCENOTED']._serialized_start=1485
+  _globals['_SILENCENOTED']._serialized_end=1583
 # @@protoc_insertion_point(module_scope)

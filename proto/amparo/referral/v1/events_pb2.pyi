@@ -70,7 +70,7 @@ class Disclosed(_message.Message):
     def __init__(self, data_class: _Optional[str] = ..., event_id: _Optional[bytes] = ..., field: _Optional[_Union[_record_pb2.SealedField, _Mapping]] = ...) -> None: ...
 
 class ReferralSent(_message.Message):
-    __slots__ = ("referral_id", "case_id", "agency", "purpose", "round", "consent_version", "two_person_decision", "disclosed", "no_accompaniment", "imminent", "measure_id", "acknowledge_due", "answer_due", "pack", "pack_version", "subject_id", "sent_at")
+    __slots__ = ("referral_id", "case_id", "agency", "purpose", "round", "consent_version", "two_person_decision", "disclosed", "no_accompaniment", "imminent", "measure_id", "acknowledge_due", "answer_due", "pack", "pack_version", "subject_id", "sent_at", "measure", "measure_family", "measure_urgent", "measure_version")
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
     AGENCY_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,10 @@ class ReferralSent(_message.Message):
     PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
     SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_URGENT_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_VERSION_FIELD_NUMBER: _ClassVar[int]
     referral_id: str
     case_id: str
     agency: str
@@ -105,7 +109,21 @@ class ReferralSent(_message.Message):
     pack_version: str
     subject_id: str
     sent_at: _timestamp_pb2.Timestamp
-    def __init__(self, referral_id: _Optional[str] = ..., case_id: _Optional[str] = ..., agency: _Optional[str] = ..., purpose: _Optional[str] = ..., round: _Optional[int] = ..., consent_version: _Optional[int] = ..., two_person_decision: _Optional[bool] = ..., disclosed: _Optional[_Iterable[_Union[Disclosed, _Mapping]]] = ..., no_accompaniment: _Optional[bool] = ..., imminent: _Optional[bool] = ..., measure_id: _Optional[str] = ..., acknowledge_due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answer_due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[str] = ..., subject_id: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    measure: str
+    measure_family: str
+    measure_urgent: bool
+    measure_version: int
+    def __init__(self, referral_id: _Optional[str] = ..., case_id: _Optional[str] = ..., agency: _Optional[str] = ..., purpose: _Optional[str] = ..., round: _Optional[int] = ..., consent_version: _Optional[int] = ..., two_person_decision: _Optional[bool] = ..., disclosed: _Optional[_Iterable[_Union[Disclosed, _Mapping]]] = ..., no_accompaniment: _Optional[bool] = ..., imminent: _Optional[bool] = ..., measure_id: _Optional[str] = ..., acknowledge_due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answer_due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[str] = ..., subject_id: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., measure: _Optional[str] = ..., measure_family: _Optional[str] = ..., measure_urgent: _Optional[bool] = ..., measure_version: _Optional[int] = ...) -> None: ...
+
+class DisclosureWidened(_message.Message):
+    __slots__ = ("consent_version", "two_person_decision", "disclosed")
+    CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TWO_PERSON_DECISION_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSED_FIELD_NUMBER: _ClassVar[int]
+    consent_version: int
+    two_person_decision: bool
+    disclosed: _containers.RepeatedCompositeFieldContainer[Disclosed]
+    def __init__(self, consent_version: _Optional[int] = ..., two_person_decision: _Optional[bool] = ..., disclosed: _Optional[_Iterable[_Union[Disclosed, _Mapping]]] = ...) -> None: ...
 
 class ReferralAcknowledged(_message.Message):
     __slots__ = ("at", "late")
