@@ -122,7 +122,8 @@ MAY: Mapping[str, frozenset[Action]] = {
     Role.OMBUDSMAN: frozenset((*_ADDRESSEE, "request.file", "incident.report")),
     # Oversight: records are sealed, figures name agencies and no person.
     Role.AUDITOR: frozenset(("records.read", "timeline.read", "figures.read", "agency.read", "dead_letters.read")),
-    Role.OBSERVER: frozenset(("figures.read", "agency.read")),
+    # UN team, trial monitors. Figures by station are for oversight (DNH-16); an observer reads what is published.
+    Role.OBSERVER: frozenset(("agency.read",)),
     # Machines and those who run them see no case.
     Role.ADMINISTRATOR: frozenset(("agency.read", "agency.register", "dead_letters.read", "dead_letters.retry")),
     Role.SERVICE: frozenset(("records.read", "agency.read")),

@@ -11,8 +11,12 @@ from sqlalchemy import ColumnElement, and_, false, or_, true
 from eventlog.store import Actor
 from services.timeline.projections import cases, entries, referrals
 
-SEES_EVERY_CASE = frozenset({"coordinator", "auditor", "ombudsman"})
+SEES_EVERY_CASE = frozenset({"coordinator", "evaluator", "auditor"})
+"""Evaluators as in protection: cases are assigned to nobody, and whoever evaluates a risk has to know what happened.
+The Ombudsman is an addressee like others (DNH-6): it knows a case by its own filing or by its referral.
+"""
 SEES_EVERY_AGENCY = frozenset({"coordinator", "auditor", "ombudsman"})
+"""Figures name stations: they are for oversight, and for each agency its own (DNH-16)."""
 
 
 def sees_every_case(actor: Actor) -> bool:

@@ -85,8 +85,8 @@ async def test_no_token_a_bad_one_and_a_good_one_that_may_not(http: httpx.AsyncC
     assert 'error="invalid_token"' in bad.headers["www-authenticate"]
     filer = await http.get("/v1/things", headers={"Authorization": f"Bearer {signer.token()}"})
     assert_problem(filer, "forbidden")
-    observer = signer.token(amparo_role="observer", amparo_unit="u-1")
-    allowed_to = await http.get("/v1/things", headers={"Authorization": f"Bearer {observer}"})
+    auditor = signer.token(amparo_role="auditor", amparo_unit="u-1")
+    allowed_to = await http.get("/v1/things", headers={"Authorization": f"Bearer {auditor}"})
     assert allowed_to.json() == {"unit": "u-1"}
 
 

@@ -108,7 +108,7 @@ async def test_no_body_whatever_is_repeated_in_its_refusal(signer: Signer, body:
 
 async def test_a_parameter_that_is_wrong_is_named(http: httpx.AsyncClient, signer: Signer) -> None:
     """By its name; its value is not repeated."""
-    headers = {"Authorization": f"Bearer {signer.token(amparo_role='observer')}"}
+    headers = {"Authorization": f"Bearer {signer.token(amparo_role='auditor')}"}
     response = await http.get("/v1/things", params={"limit": CANARY}, headers=headers)
     (error,) = assert_problem(response, "invalid-request")["errors"]
     assert error == {"parameter": "limit", "reason": "int_parsing"}

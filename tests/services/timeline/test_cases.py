@@ -135,7 +135,9 @@ async def test_filters_narrow_a_timeline(told: Story, enter: Enter) -> None:
     ]
 
 
-@pytest.mark.parametrize(("role", "unit"), [("coordinator", "dgdh"), ("auditor", ""), ("filer", FILER)])
+@pytest.mark.parametrize(
+    ("role", "unit"), [("coordinator", "dgdh"), ("evaluator", "dgdh"), ("auditor", ""), ("filer", FILER)]
+)
 async def test_staff_auditors_and_whoever_filed_read_a_timeline(
     role: str, unit: str, told: Story, enter: Enter
 ) -> None:
@@ -143,7 +145,9 @@ async def test_staff_auditors_and_whoever_filed_read_a_timeline(
     assert len(await lines(enter(role, unit))) > 20
 
 
-@pytest.mark.parametrize("role", ["police_unit", "prosecutor", "ministry", "observer", "administrator", "service"])
+@pytest.mark.parametrize(
+    "role", ["police_unit", "prosecutor", "ministry", "ombudsman", "observer", "administrator", "service"]
+)
 async def test_agencies_and_machines_read_no_timeline(role: str, told: Story, enter: Enter) -> None:
     """What an agency needs of a case is in its referral."""
     answer = await enter(role, POLICE).get(f"/v1/cases/{CASE}/timeline")

@@ -50,7 +50,6 @@ async def test_an_agency_sees_its_own_figures_only(told: Story, enter: Enter) ->
     assert set(await figures(enter, "police_unit", POLICE)) == {POLICE}
     assert set(await figures(enter, "prosecutor", PROSECUTOR)) == {PROSECUTOR}
     assert await figures(enter, "police_unit", "") == {}
-    assert await figures(enter, "observer", "") == {}
 
 
 @pytest.mark.parametrize(("role", "unit"), [("coordinator", "dgdh"), ("auditor", ""), ("ombudsman", OMBUDSMAN)])
@@ -59,9 +58,9 @@ async def test_oversight_sees_every_agency(role: str, unit: str, told: Story, en
     assert set(await figures(enter, role, unit)) == {POLICE, PROSECUTOR, OMBUDSMAN}
 
 
-@pytest.mark.parametrize("role", ["filer", "defender", "service", "administrator"])
+@pytest.mark.parametrize("role", ["filer", "defender", "evaluator", "observer", "service", "administrator"])
 async def test_others_see_no_figures(role: str, told: Story, enter: Enter) -> None:
-    """Figures name the slowest; they are not public."""
+    """DNH-16: figures name the slowest station; they are not public."""
     assert (await enter(role, "ngo-alpha").get(URL)).status_code == 403
     assert (await enter(role, "ngo-alpha").get(f"{URL}/{POLICE}/referrals")).status_code == 403
 
