@@ -84,6 +84,7 @@ class Sequencer:
         self._step = step
         self._next = 0
         self._up = asyncio.Event()
+        self._leads = asyncio.Event()
 
     @property
     def is_up(self) -> bool:
@@ -100,6 +101,10 @@ class Sequencer:
     async def up(self) -> None:
         """Returns once it leads or stands by."""
         await self._up.wait()
+
+    async def leads(self) -> None:
+        """Returns once it leads."""
+        await self._leads.wait()
 
     async def run(self) -> None:
         """Contends and leads until cancelled, through every loss of its database or of Kafka.
@@ -208,10 +213,11 @@ class Sequencer:
         if role != self.role:
             self.role = role
             _log.info("sequencer", source=self.source, role=role)
-        if self.is_up:
-            self._up.set()
-        else:
-            self._up.clear()
+        for event, is_so in ((self._up, self.is_up), (self._leads, role == "leader")):
+            if is_so:
+                event.set()
+            else:
+                event.clear()
 
 
 def frame(source: str, index: int, event: bytes) -> bytes:

@@ -231,4 +231,4 @@ async def store(databases: Databases) -> AsyncIterator[Log]:
         await engine.dispose()
 
 
-__all__ = ["FILER", "NOW", "Log", "event_in", "note_taken"]
+__all__ = ["FILER", "NOW", "WAIT_S", "Log", "event_in", "note_taken"]

@@ -12,7 +12,7 @@ from eventlog import relay
 from eventlog.sequencer import Sequencer
 from eventlog.store import ActKey, Ring, StreamMoved
 from local import postgres
-from tests.eventlog.conftest import FILER, Log, event_in
+from tests.eventlog.conftest import FILER, WAIT_S, Log, event_in
 from tests.eventlog.sample import Noted
 from tests.eventually import eventually
 
@@ -105,15 +105,15 @@ async def test_a_second_sequencer_stands_by(log: Log) -> None:
     """One leads. When it stops, the other goes on where it ended."""
     first, second = log.sequencer(), log.sequencer()
     leading = log.start(first)
-    await eventually(lambda: first.role == "leader")
+    await asyncio.wait_for(first.leads(), WAIT_S)
     log.start(second)
-    await asyncio.wait_for(second.up(), 5)
+    await asyncio.wait_for(second.up(), WAIT_S)
     await log.append_many(10)
     await log.published(10)
     assert (first.role, second.role) == ("leader", "standby")
     await log.stop(leading)
     assert first.role == "contending"
-    await eventually(lambda: second.role == "leader")
+    await asyncio.wait_for(second.leads(), WAIT_S)
     await log.append_many(10)
     assert [message.value for message in await log.published(20)] == await log.numbered(20)
 
@@ -140,7 +140,7 @@ async def test_sources_in_one_database_server_do_not_wait_for_each_other(log: Lo
     other = log.sequencer(source=f"{log.source}.other", topic=f"{log.topic}.other")
     log.start(first := log.sequencer())
     log.start(other)
-    await eventually(lambda: first.role == other.role == "leader")
+    await asyncio.wait_for(asyncio.gather(first.leads(), other.leads()), WAIT_S)
 
 
 async def test_a_backlog_is_published_in_order(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
