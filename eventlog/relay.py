@@ -52,12 +52,14 @@ class Diverged(Exception):
     """The topic holds a record that the store does not have, or has otherwise.
 
     The database was restored from an old backup, or somebody else writes to the topic. Nothing more may be numbered or
-    published: the indexes that would be given were given before. A person has to decide, see the runbook on restoring.
+    published: the indexes that would be given were given before. A person has to decide, see "When a source says
+    Diverged" in docs/guides/operator.md.
     """
 
     def __init__(self, topic: str, index: int) -> None:
         super().__init__(
             f"{topic} has a record {index} that the store does not have: was the database restored from a backup?"
+            " See docs/guides/operator.md, When a source says Diverged"
         )
         self.topic = topic
         self.index = index

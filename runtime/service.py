@@ -261,7 +261,8 @@ def main(
     package: str,
     commands: Mapping[str, Callable[[Settings], object]] | None = None,
 ) -> None:
-    """The command line of a process: ``python -m <package>`` serves, ``… migrate`` migrates its database.
+    """The command line of a process: ``python -m <package>`` serves, ``… migrate`` migrates its database, ``…
+    surplus`` shows what its topic has and its store has not.
 
     ``commands`` are further ones of its own, such as ``rebuild``. Ends with status 2 and one line on stderr when a
     setting is missing or wrong.
@@ -270,6 +271,7 @@ def main(
     known: Mapping[str, Callable[[Settings], object]] = {
         "": lambda settings: _serve(build, name, settings),
         "migrate": lambda settings: _migrate(package, settings),
+        "surplus": lambda settings: _surplus(name, settings),
         **(commands or {}),
     }
     command = known.get(" ".join(sys.argv[1:]))
@@ -295,6 +297,12 @@ def _serve(build: Callable[[Settings], Service], name: str, settings: Settings) 
 def _migrate(package: str, settings: Settings) -> None:
     applied = database.migrate(package, settings.need("owner_database"))
     _log.info("migrated", package=package, count=len(applied), revision=applied[-1] if applied else None)
+
+
+def _surplus(name: str, settings: Settings) -> None:
+    from runtime.surplus import print_surplus
+
+    print_surplus(settings, name)
 
 
 def _set_aside_what_stays() -> None:
