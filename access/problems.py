@@ -129,6 +129,8 @@ _WRITING = (
     *("unsupported-media-type", "idempotency-key-reused"),
 )
 
+_SEALING = ("text-too-long", "key-destroyed")
+
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -251,14 +253,14 @@ def install(app: "FastAPI") -> None:
         app.add_exception_handler(lost, on_lost_database)
 
 
-def responses(*codes: str, writes: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route for OpenAPI: those of every route, those of every act where it ``writes``, and
-    ``codes``.
+def responses(*codes: str, writes: bool = False, seals: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route for OpenAPI: those of every route, those of every act where it ``writes``, those
+    of an act that ``seals`` texts under the key of somebody who is known already, and ``codes``.
 
     Raises ``KeyError`` for a code that the table does not have.
     """
     by_status: dict[int | str, list[str]] = {}
-    for code in dict.fromkeys((*_EVERYWHERE, *(_WRITING if writes else ()), *codes)):
+    for code in dict.fromkeys((*_EVERYWHERE, *(_WRITING if writes else ()), *(_SEALING if seals else ()), *codes)):
         by_status.setdefault(PROBLEMS[code][0], []).append(code)
     return {
         status: {

@@ -38,7 +38,7 @@ class Route:
 
 def problems_page() -> str:
     """The one table of refusals, and who answers each."""
-    everywhere, acts = _codes(responses()), _codes(responses(writes=True))
+    everywhere, acts = documented(responses()), documented(responses(writes=True))
     rows = []
     for code, (status, title) in PROBLEMS.items():
         who = dict.fromkeys(route.name for route in routes() if code in route.codes)
@@ -55,7 +55,7 @@ def problems_page() -> str:
         table(("code", "status", "title", "answered by"), rows),
         says("""
             Where the last column is empty, the code is answered before a route is found, or to the mechanism's own
-            workflows, or as a rarer outcome that no route documents.
+            workflows.
             """),
     )
 
@@ -100,22 +100,22 @@ def routes() -> Sequence[Route]:
 
 
 def _routes(service: str) -> Iterator[Route]:
-    general = _codes(responses(writes=True))
+    general = documented(responses(writes=True))
     app = _application(service)
-    documented = app.openapi()["paths"]
+    paths = app.openapi()["paths"]
     for context in iter_route_contexts(app.routes):
         found = [call for call in _dependencies(getattr(context, "dependant", None)) if isinstance(call, May)]
         if not found:
             continue
         for method in sorted(context.methods or ()):
-            operation = documented[context.path][method.lower()]
+            operation = paths[context.path][method.lower()]
             yield Route(
                 service=service,
                 method=method,
                 path=str(context.path),
                 action=found[0].action,
                 says=first_sentence(operation["description"]),
-                codes=tuple(code for code in _codes(operation["responses"]) if code not in general),
+                codes=tuple(code for code in documented(operation["responses"]) if code not in general),
             )
 
 
@@ -125,8 +125,9 @@ def _dependencies(dependant: Any) -> Iterator[Any]:
         yield from _dependencies(inner)
 
 
-def _codes(documented: Mapping[Any, Any]) -> tuple[str, ...]:
-    said = "\n".join(str(answer.get("description", "")) for answer in documented.values())
+def documented(answers: Mapping[Any, Any]) -> tuple[str, ...]:
+    """The problem codes that the ``responses`` of a route name."""
+    said = "\n".join(str(answer.get("description", "")) for answer in answers.values())
     return tuple(re.findall(r"^- `([a-z-]+)`:", said, flags=re.MULTILINE))
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from access.problems import PROBLEMS
+from access.problems import PROBLEMS, responses
 from docs.generate.__main__ import FOLDER, PAGES
 from docs.generate.commands import targets
 from docs.generate.events import events_page
-from docs.generate.routes import routes
+from docs.generate.routes import documented, routes
 from runtime.settings import CHECKOUT, Settings
 
 
@@ -26,6 +26,20 @@ def test_nothing_is_left_out() -> None:
     assert all(f"| {route.name} | `{route.action}` |" in pages["routes.md"] for route in routes())
     written = [line.partition(":")[0] for line in (CHECKOUT / "Makefile").read_text().splitlines() if "## " in line]
     assert written == list(targets())
+
+
+# Answered before a route is found, by another name (``not-found``), or to the mechanism's own workflows.
+OF_NO_ROUTE = {
+    *("method-not-allowed", "not-your-referral"),
+    *("consent-missing", "request-withdrawn", "nothing-to-ask", "unknown-purpose"),
+    *("unknown-clock", "unknown-rung", "rung-not-reached"),
+}
+
+
+def test_each_problem_is_documented_by_a_route_or_known_to_be_of_none() -> None:
+    """A code that a route raises and no route documents would meet a client that nobody warned."""
+    everywhere = set(documented(responses(writes=True)))
+    assert set(PROBLEMS) - everywhere - {code for route in routes() for code in route.codes} == OF_NO_ROUTE
 
 
 def test_sealed_fields_are_marked() -> None:

@@ -1,18 +1,23 @@
 """People and systems with tokens: the tests' issuer, and one service's process as they reach it. Loops do not run."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access import keys
+from access.problems import MEDIA_TYPE, TYPE_PREFIX
 from access.tokens import Verifier
+from docs.generate.routes import documented
 from runtime.clock import system_clock
 from runtime.service import Service
 from runtime.settings import Settings
@@ -41,11 +46,37 @@ class Issuer:
         return {"Authorization": f"Bearer {token}"}
 
 
+class Refusals:
+    """Holds a service to its word: each refusal that a test meets has to be one that its route documents."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._documented = [
+            (
+                method.upper(),
+                re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path))),
+                set(documented(found["responses"])),
+            )
+            for path, operations in app.openapi()["paths"].items()
+            for method, found in operations.items()
+        ]
+
+    async def check(self, answer: httpx.Response) -> None:
+        """Fails for a problem that the route answers and does not name."""
+        if answer.headers.get("content-type") != MEDIA_TYPE:
+            return
+        code = json.loads(await answer.aread())["type"].removeprefix(TYPE_PREFIX)
+        asked = answer.request.method, answer.request.url.path
+        known = [codes for method, path, codes in self._documented if method == asked[0] and path.fullmatch(asked[1])]
+        assert not known or any(code in codes for codes in known), f"{asked} answers {code}, which it does not document"
+
+
 class Door:
     """Lets clients in to one service's API."""
 
     def __init__(self, service: Service, issuer: Issuer, *, name: str) -> None:
-        self._transport = httpx.ASGITransport(app=service.app(), raise_app_exceptions=False)
+        app = service.app()
+        self._transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        self._refusals = Refusals(app)
         self._issuer = issuer
         self._url = f"http://{name}.test"
         self._clients: list[httpx.AsyncClient] = []
@@ -53,7 +84,9 @@ class Door:
     def enter(self, *, role: str, unit: str, sub: str = "") -> httpx.AsyncClient:
         """A client with a token of that role and unit."""
         headers = self._issuer.header(role=role, unit=unit, sub=sub)
-        self._clients.append(httpx.AsyncClient(transport=self._transport, base_url=self._url, headers=headers))
+        hooks = {"response": [self._refusals.check]}
+        client = httpx.AsyncClient(transport=self._transport, base_url=self._url, headers=headers, event_hooks=hooks)
+        self._clients.append(client)
         return self._clients[-1]
 
     async def close(self) -> None:

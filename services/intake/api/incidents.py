@@ -136,9 +136,7 @@ class IncidentAnswer(IncidentRow):
 @router.post(
     "",
     status_code=201,
-    responses=responses(
-        "happened-in-future", "charges-unexpected", "violence-unexpected", "text-too-long", writes=True
-    ),
+    responses=responses("happened-in-future", "charges-unexpected", "violence-unexpected", writes=True, seals=True),
 )
 async def report_incident(
     request: Request,
@@ -212,7 +210,11 @@ async def read_incident(
     return _answer(seen, unseal=unseal)
 
 
-@router.post("/{incident_id}/verification", status_code=201, responses=responses("duplicate-of-missing", writes=True))
+@router.post(
+    "/{incident_id}/verification",
+    status_code=201,
+    responses=responses("duplicate-of-missing", "wrong-stage", writes=True, seals=True),
+)
 async def verify_incident(
     request: Request,
     response: Response,

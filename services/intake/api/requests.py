@@ -48,6 +48,7 @@ CaseIdPath = Annotated[Uuid, Path(description="The case's id, as the filing answ
         "consent-not-the-subjects",
         "first-subject-linked",
         "agency-excluded",
+        "event-too-long",
         "text-too-long",
         writes=True,
     ),
@@ -134,7 +135,11 @@ async def read_request(
 _ACTING: dict[str, Any] = {"status_code": 201}
 
 
-@router.post("/{case_id}/consents", responses=responses("agency-excluded", "unknown-subject", writes=True), **_ACTING)
+@router.post(
+    "/{case_id}/consents",
+    responses=responses("agency-excluded", "unknown-subject", "wrong-stage", writes=True),
+    **_ACTING,
+)
 async def give_consent(
     request: Request,
     response: Response,
@@ -148,7 +153,11 @@ async def give_consent(
     return await _act(request, response, body.command(), case_id, at_version, act, actor)
 
 
-@router.post("/{case_id}/consents/{agency}/withdrawal", responses=responses("no-consent", writes=True), **_ACTING)
+@router.post(
+    "/{case_id}/consents/{agency}/withdrawal",
+    responses=responses("no-consent", "unknown-subject", "wrong-stage", writes=True),
+    **_ACTING,
+)
 async def withdraw_consent(
     request: Request,
     response: Response,
@@ -165,7 +174,7 @@ async def withdraw_consent(
     return await _act(request, response, command, case_id, at_version, act, actor)
 
 
-@router.post("/{case_id}/exclusions", responses=responses(writes=True), **_ACTING)
+@router.post("/{case_id}/exclusions", responses=responses("wrong-stage", writes=True), **_ACTING)
 async def exclude_agency(
     request: Request,
     response: Response,
@@ -182,7 +191,15 @@ async def exclude_agency(
 
 @router.post(
     "/{case_id}/disclosure-decisions",
-    responses=responses("two-persons-needed", "agency-excluded", "subject-has-decided", writes=True),
+    responses=responses(
+        "two-persons-needed",
+        "agency-excluded",
+        "subject-has-decided",
+        "unknown-subject",
+        "wrong-stage",
+        writes=True,
+        seals=True,
+    ),
     **_ACTING,
 )
 async def decide_disclosure(
@@ -198,7 +215,7 @@ async def decide_disclosure(
     return await _act(request, response, body.command(), case_id, at_version, act, actor)
 
 
-@router.post("/{case_id}/evidence", responses=responses("text-too-long", writes=True), **_ACTING)
+@router.post("/{case_id}/evidence", responses=responses("wrong-stage", writes=True, seals=True), **_ACTING)
 async def add_evidence(
     request: Request,
     response: Response,
@@ -212,7 +229,7 @@ async def add_evidence(
     return await _act(request, response, body.command(), case_id, at_version, act, actor)
 
 
-@router.post("/{case_id}/withdrawal", responses=responses(writes=True), **_ACTING)
+@router.post("/{case_id}/withdrawal", responses=responses(writes=True, seals=True), **_ACTING)
 async def withdraw_request(
     request: Request,
     response: Response,

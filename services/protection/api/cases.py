@@ -97,7 +97,7 @@ async def list_measures(
 @router.post(
     "/{case_id}/preliminary-report",
     status_code=201,
-    responses=responses("case-closed", "already-reported", "reasons-needed", "text-too-long", writes=True),
+    responses=responses("case-closed", "already-reported", "reasons-needed", writes=True, seals=True),
 )
 async def issue_preliminary_report(
     parts: PartsDep,

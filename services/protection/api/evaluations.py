@@ -79,11 +79,12 @@ class EvaluationAnswer(ReceiptAnswer):
     responses=responses(
         "case-closed",
         "not-scored",
+        "source-needed",
         "reasons-needed",
         "unknown-is-not-low",
-        "text-too-long",
         "event-too-long",
         writes=True,
+        seals=True,
     ),
 )
 async def evaluate_risk(

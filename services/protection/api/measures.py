@@ -61,7 +61,7 @@ class MeasureActAnswer(ReceiptAnswer):
 
 @router.post(
     "/cases/{case_id}/measures",
-    responses=responses("case-closed", "measure-unknown", "text-too-long", writes=True),
+    responses=responses("case-closed", "measure-unknown", writes=True, seals=True),
     **_ACTING,
 )
 async def propose_measure(
@@ -112,7 +112,7 @@ async def accept_measure(
     return await _act(parts, response, measure_id, lambda _: measure.Accept(), at_version, act, actor)
 
 
-@router.post("/measures/{measure_id}/refusal", responses=responses("wrong-stage", writes=True), **_ACTING)
+@router.post("/measures/{measure_id}/refusal", responses=responses("wrong-stage", writes=True, seals=True), **_ACTING)
 async def refuse_measure(
     parts: PartsDep,
     response: Response,
@@ -144,7 +144,9 @@ async def confirm_measure(
     return await _act(parts, response, measure_id, lambda _: measure.Confirm(), at_version, act, actor)
 
 
-@router.post("/measures/{measure_id}/ineffectiveness", responses=responses("wrong-stage", writes=True), **_ACTING)
+@router.post(
+    "/measures/{measure_id}/ineffectiveness", responses=responses("wrong-stage", writes=True, seals=True), **_ACTING
+)
 async def find_measure_ineffective(
     parts: PartsDep,
     response: Response,
@@ -162,7 +164,7 @@ async def find_measure_ineffective(
     return await _act(parts, response, measure_id, command, at_version, act, actor)
 
 
-_CHANGING = responses("wrong-stage", "newer-evaluation-needed", "reasons-needed", "text-too-long", writes=True)
+_CHANGING = responses("wrong-stage", "newer-evaluation-needed", "reasons-needed", writes=True, seals=True)
 
 
 @router.post("/measures/{measure_id}/modification", responses=_CHANGING, **_ACTING)

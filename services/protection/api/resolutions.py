@@ -56,8 +56,8 @@ class ResolutionAnswer(ReceiptAnswer):
         "measure-unknown",
         "reasons-needed",
         "missing-evidence-alone",
-        "text-too-long",
         writes=True,
+        seals=True,
     ),
 )
 async def issue_resolution(

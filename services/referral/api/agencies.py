@@ -52,7 +52,9 @@ class RegistrationAnswer(ReceiptAnswer):
     agency: str
 
 
-@router.post("", status_code=201, responses=responses("agency-known", "unknown-agency", writes=True))
+@router.post(
+    "", status_code=201, responses=responses("agency-id-malformed", "agency-known", "unknown-agency", writes=True)
+)
 async def register_agency(
     request: Request,
     response: Response,

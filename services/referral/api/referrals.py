@@ -70,10 +70,10 @@ class ActAnswer(ReceiptAnswer):
     next: Due | None
 
 
-def _of_an_act(*codes: str) -> dict[int | str, dict[str, Any]]:
+def _of_an_act(*codes: str, seals: bool = False) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that acts."""
     repeated = {"model": ActAnswer, "description": "The act was recorded before, and nothing is recorded again."}
-    return {**responses("wrong-stage", *codes, writes=True), 200: repeated}
+    return {**responses("wrong-stage", *codes, writes=True, seals=seals), 200: repeated}
 
 
 @router.get("/{referral_id}", responses=responses())
@@ -162,7 +162,7 @@ async def accept_referral(
 @router.post(
     "/{referral_id}/rejection",
     status_code=201,
-    responses=_of_an_act("claimed-instant-ahead", "legal-basis-missing", "text-too-long"),
+    responses=_of_an_act("claimed-instant-ahead", "legal-basis-missing", seals=True),
 )
 async def reject_referral(
     request: Request,
@@ -190,7 +190,7 @@ async def reject_referral(
 @router.post(
     "/{referral_id}/answer",
     status_code=201,
-    responses=_of_an_act("claimed-instant-ahead", "text-too-long"),
+    responses=_of_an_act("claimed-instant-ahead", seals=True),
 )
 async def answer_referral(
     request: Request,
