@@ -103,6 +103,10 @@ class Consumer:
             finally:
                 self._up.clear()
 
+    async def retry_parked(self, *, only: tuple[str, str] | None = None) -> dead_letters.Retried:
+        """Takes its parked records again, also while it runs, here or elsewhere: see `dead_letters.retry`."""
+        return await dead_letters.retry(self._engine, self._apply, consumer=self.name, tracing=self._tracing, only=only)
+
     async def _read(self) -> None:
         self._reached = await positions.begin(self._engine, self.name, tuple(self._topics))
         self._seen = {s: Contiguity(s, last=p.index, last_hash=p.hash) for s, p in self._reached.items()}

@@ -100,15 +100,17 @@ async def retry(
     consumer: str,
     topic: str = "dead letters",
     tracing: Tracing | None = None,
+    only: tuple[str, str] | None = None,
 ) -> Retried:
     """Takes a consumer's parked records again, each stream in its order, until it is empty or its first fails again.
+    ``only`` one stream, as (source, stream), where it is named.
 
     Safe while the consumer runs. Raises what passes by on its own (a lost database); what was taken stays taken.
     """
     async with engine.connect() as session:
         heads = [(row.source, row.stream) for row in await session.execute(_HEADS, {"consumer": consumer})]
     taken, still = 0, {}
-    for source, stream in heads:
+    for source, stream in [head for head in heads if only in (None, head)]:
         while True:
             try:
                 found = await _retry_first(engine, apply, consumer, source, stream, topic, tracing or NoTracing())

@@ -24,7 +24,7 @@ import access.middleware
 import access.problems
 from access.tokens import KeySet, Verifier, jwks_over_http
 from eventlog.store import EventStore, Ring
-from runtime import apidocs, database, logs, records, telemetry
+from runtime import apidocs, database, logs, parked, records, telemetry
 from runtime.clock import Clock, system_clock
 from runtime.observed import Observed
 from runtime.secrets import fingerprint_key
@@ -61,8 +61,9 @@ class Service:
     ``activities`` and ``loops`` are called with it when the process starts. ``engine`` is by default ``parts.engine``
     if it has one, else one on AMPARO_DATABASE; it is closed in the end. ``workflows`` are served by the same worker
     as ``activities``, on ``task_queue``. ``loops`` gives further background tasks by name, supervised as the others
-    are. Routes find also ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and
-    ``fingerprint_key`` in ``request.app.state``.
+    are; ``looping`` makes the consumers that those loops run, for the command ``dead-letters``. Routes find also
+    ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and ``fingerprint_key`` in
+    ``request.app.state``.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Service:
         workflows: Sequence[type] = (),
         task_queue: str = "",
         loops: Callable[[Any], Sequence[tuple[str, Callable[[], Awaitable[None]]]]] | None = None,
+        looping: Callable[[Any], Awaitable[Sequence[Consuming]]] | None = None,
         engine: AsyncEngine | None = None,
         verifier: Verifier | None = None,
         clock: Clock = system_clock,
@@ -102,6 +104,7 @@ class Service:
         self._workflows = workflows
         self._task_queue = task_queue
         self._loops = loops
+        self._looping = looping
         self._title = title or f"Amparo: {name}"
         self._summary = summary
         self._supervision = Supervision(())
@@ -135,6 +138,22 @@ class Service:
         state.ring = Ring(self.engine)
         return app
 
+    @property
+    def consumes(self) -> bool:
+        """Whether it takes records of other services."""
+        return self._consumers is not None or self._looping is not None
+
+    async def consumers(self) -> Sequence[Consuming]:
+        """Its consumers, made anew and not running; none for a service that takes no records."""
+        own = tuple(self._consumers(self.parts)) if self._consumers else ()
+        return (*own, *(await self._looping(self.parts) if self._looping else ()))
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        if (close := getattr(self.parts, "close", None)) is not None:
+            await close()
+        await self.engine.dispose()
+
     async def health(self) -> tuple[bool, Mapping[str, bool]]:
         """Whether the process is ready, and each check by name."""
         checks = {"database": await self._database_answers(), **self._supervision.health()}
@@ -154,9 +173,7 @@ class Service:
             if measuring is not None:
                 measuring.cancel()
             await self._supervision.stop(seconds=DRAIN_LOOPS_S)
-            if (close := getattr(self.parts, "close", None)) is not None:
-                await close()
-            await self.engine.dispose()
+            await self.close()
             telemetry.stop()
             _log.info("stopped")
 
@@ -262,7 +279,8 @@ def main(
     commands: Mapping[str, Callable[[Settings], object]] | None = None,
 ) -> None:
     """The command line of a process: ``python -m <package>`` serves, ``… migrate`` migrates its database, ``…
-    surplus`` shows what its topic has and its store has not.
+    surplus`` shows what its topic has and its store has not, ``… dead-letters`` shows what its consumers could not take
+    and has it taken again (`runtime.parked`).
 
     ``commands`` are further ones of its own, such as ``rebuild``. Ends with status 2 and one line on stderr when a
     setting is missing or wrong.
@@ -275,8 +293,10 @@ def main(
         **(commands or {}),
     }
     command = known.get(" ".join(sys.argv[1:]))
+    if sys.argv[1:2] == ["dead-letters"]:
+        command = lambda settings: _dead_letters(build, name, settings, sys.argv[2:])  # noqa: E731
     if command is None:
-        sys.exit(_complain(name, f"usage: python -m {package} [{' | '.join(filter(None, known))}]"))
+        sys.exit(_complain(name, f"usage: python -m {package} [{' | '.join([*filter(None, known), parked.USAGE])}]"))
     logs.start(name)
     try:
         settings = Settings()
@@ -292,6 +312,16 @@ def main(
 def _serve(build: Callable[[Settings], Service], name: str, settings: Settings) -> None:
     telemetry.start(name, endpoint=settings.otlp_endpoint)
     run(build(settings))
+
+
+def _dead_letters(build: Callable[[Settings], Service], name: str, settings: Settings, words: Sequence[str]) -> None:
+    service = build(settings)
+    if not service.consumes:
+        sys.exit(_complain(name, "takes no records of other services"))
+    try:
+        sys.exit(parked.run(service, words))
+    except ValueError as wrong:
+        sys.exit(_complain(name, str(wrong)))
 
 
 def _migrate(package: str, settings: Settings) -> None:

@@ -39,12 +39,18 @@ def create_service(settings: Settings) -> Service:
         workflows=WORKFLOWS,
         task_queue=WORKFLOW_QUEUE,
         loops=lambda parts: (("bridge", lambda: bridge(parts)), ("reconcile", lambda: reconcile(parts))),
+        looping=_bridges,
         title="Amparo: workflows",
     )
 
 
 async def bridge(parts: Parts) -> None:
     """Tells workflows what is recorded, until cancelled."""
+    (consumer,) = await _bridges(parts)
+    await consumer.run()
+
+
+async def _bridges(parts: Parts) -> Sequence[Consumer]:
     from runtime.temporal import connect
 
     settings = parts.settings
@@ -58,7 +64,7 @@ async def bridge(parts: Parts) -> None:
         clock=system_clock,
         tracing=telemetry.messaging,
     )
-    await consumer.run()
+    return (consumer,)
 
 
 async def reconcile(parts: Parts) -> None:
