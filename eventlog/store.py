@@ -339,12 +339,20 @@ class Ring:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._pending: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._rang = -WAKE_EVERY_S
 
     def ring(self) -> None:
         """Returns at once; call it after the commit."""
         if self._pending is None or self._pending.done():
             self._pending = asyncio.create_task(self._notify())
+            self._leaving.add(self._pending)
+            self._pending.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        """Waits for what is on its way: a connection that is out while its engine is disposed of is closed by nobody."""
+        """
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _notify(self) -> None:
         now = asyncio.get_running_loop().time

@@ -109,6 +109,7 @@ class Service:
         self._summary = summary
         self._supervision = Supervision(())
         self._sequencer: Sequencer | None = None
+        self._ring = Ring(self.engine)
         self._running_consumers: Sequence[Consuming] = ()
 
     def app(self) -> FastAPI:
@@ -135,7 +136,7 @@ class Service:
         state.parts, state.engine, state.settings = self.parts, self.engine, self.settings
         state.source, state.clock, state.verifier = self.source, self.clock, self.verifier
         state.fingerprint_key = fingerprint_key(self.settings.receipt_key)
-        state.ring = Ring(self.engine)
+        state.ring = self._ring
         return app
 
     @property
@@ -173,6 +174,7 @@ class Service:
             if measuring is not None:
                 measuring.cancel()
             await self._supervision.stop(seconds=DRAIN_LOOPS_S)
+            await self._ring.close()
             await self.close()
             telemetry.stop()
             _log.info("stopped")

@@ -52,6 +52,7 @@ class Parts:
 
     async def close(self) -> None:
         """Ends its connections."""
+        await self.ring.close()
         await self.vault.close()
         for engine in (self.vault_engine, self.at_once, self.engine):
             await engine.dispose()

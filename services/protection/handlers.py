@@ -48,6 +48,7 @@ class Parts:
 
     async def close(self) -> None:
         """Ends its connections."""
+        await self.ring.close()
         await self.vault.close()
         await self.vault_engine.dispose()
         await self.engine.dispose()

@@ -63,6 +63,7 @@ class Parts:
 
     async def close(self) -> None:
         """Ends its connections."""
+        await self.ring.close()
         await self.bell.close()
         await self.vault.close()
         await self.vault_engine.dispose()

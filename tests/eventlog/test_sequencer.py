@@ -99,6 +99,17 @@ async def test_a_ring_wakes_the_sequencer(log: Log, monkeypatch: pytest.MonkeyPa
             return len(await log.records()) == count
 
         await eventually(rung)
+    await ring.close()
+
+
+async def test_a_ring_on_its_way_is_waited_for(store: Log) -> None:
+    """A connection that is out while its engine is disposed of is closed by nobody."""
+    engine = store.connect("app")
+    ring = Ring(engine)
+    ring.ring()
+    await ring.close()
+    assert "Connections in pool: 1 " in engine.pool.status()
+    assert "Checked out connections: 0" in engine.pool.status()
 
 
 async def test_a_second_sequencer_stands_by(log: Log) -> None:

@@ -1,6 +1,5 @@
 """People and systems with tokens: the tests' issuer, and one service's process as they reach it. Loops do not run."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -131,8 +130,3 @@ async def rows(owner: AsyncEngine, *tables: str) -> dict[str, int]:
         return {
             table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one() for table in tables
         }
-
-
-async def rung_out() -> None:
-    """Waits for the sequencer's bells that still ring, so that none outlives its test."""
-    await asyncio.gather(*(task for task in asyncio.all_tasks() if "Ring" in repr(task.get_coro())))

@@ -45,6 +45,9 @@ class Parts:
     store: EventStore
     ring: Ring
 
+    async def close(self) -> None:
+        await self.ring.close()
+
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")

@@ -12,7 +12,7 @@ from runtime.service import Service
 from runtime.settings import Settings
 from services.intake.app import create_service
 from services.intake.handlers import Parts
-from tests.services.people import Issuer, door, migrated, rows, rung_out
+from tests.services.people import Issuer, door, migrated, rows
 
 STORED = ("events", "pending", "acts", "requests", "incidents")
 
@@ -45,7 +45,6 @@ async def registry(registry_settings: Settings) -> AsyncIterator[Registry]:
     service = create_service(registry_settings, verifier=issuer.verifier)
     owner = create_async_engine(registry_settings.owner_database, poolclass=NullPool)
     yield Registry(service=service, parts=service.parts, owner=owner, issuer=issuer)
-    await rung_out()
     await service.parts.close()
 
 

@@ -24,7 +24,7 @@ from runtime.settings import Settings
 from services.protection import inbound
 from services.protection.app import create_service
 from services.protection.handlers import Parts, case_stream, measure_stream
-from tests.services.people import Issuer, door, migrated, rows, rung_out
+from tests.services.people import Issuer, door, migrated, rows
 from tests.services.protection.invented import PACK
 
 STORED = ("events", "pending", "acts", "cases", "clocks", "measures")
@@ -128,7 +128,6 @@ async def office(protection_settings: Settings) -> AsyncIterator[Office]:
     service = create_service(protection_settings, clock=hands, verifier=issuer.verifier)
     owner = create_async_engine(protection_settings.owner_database, poolclass=NullPool)
     yield Office(service=service, parts=service.parts, owner=owner, issuer=issuer, hands=hands)
-    await rung_out()
     await service.parts.close()
 
 

@@ -28,7 +28,7 @@ from services.referral.app import create_service
 from services.referral.following import following
 from services.referral.handlers import Parts
 from services.referral.sending import send_referral
-from tests.services.people import Issuer, door, migrated, rows, rung_out
+from tests.services.people import Issuer, door, migrated, rows
 from tests.services.referral.invented import MONDAY, POLICE
 
 STORED = ("events", "pending", "acts", "agencies", "referrals")
@@ -245,7 +245,6 @@ async def room(room_settings: Settings) -> AsyncIterator[Room]:
         issuer=issuer,
     )
     yield made
-    await rung_out()
     await service.parts.close()
 
 
