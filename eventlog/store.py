@@ -350,8 +350,7 @@ class Ring:
             self._pending.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
-        """Waits for what is on its way: a connection that is out while its engine is disposed of is closed by nobody."""
-        """
+        """Waits for what is on its way; a connection that is out while its engine is disposed of is never closed."""
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _notify(self) -> None:
