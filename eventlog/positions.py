@@ -53,6 +53,11 @@ async def wait_for(session: AsyncConnection, consumer: str, source: str) -> None
     await session.execute(_HOLD, {"consumer": consumer, "sources": [source]})
 
 
+async def standing(session: AsyncConnection, consumer: str, sources: Collection[str]) -> dict[str, Position]:
+    """Where the consumer stands in each of the sources that it has begun."""
+    return _by_source(await session.execute(_READ, {"consumer": consumer, "sources": sorted(sources)}))
+
+
 async def move(session: AsyncConnection, consumer: str, reached: Mapping[str, Position]) -> None:
     """Says how far the consumer has come."""
     rows = [

@@ -231,8 +231,8 @@ async def one_measure(session: AsyncConnection, measure_id: str) -> Row[Any] | N
 
 
 async def rebuild(session: AsyncConnection, store: EventStore) -> int:
-    """Makes cases, clocks and measures anew from the streams, in the caller's transaction. Gives the number of
-    streams."""
+    """Makes cases, clocks and measures anew from the streams, in the caller's transaction, which holds the consumer and
+    the acts (`eventlog.replay.hold`). Gives the number of streams."""
     for table in (cases, clocks, measures):
         await session.execute(delete(table))
     streams = (await session.execute(text("SELECT stream FROM events WHERE version = 1 ORDER BY pos"))).scalars().all()

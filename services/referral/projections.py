@@ -169,7 +169,7 @@ async def apply(session: AsyncConnection, recorded: Sequence[Recorded]) -> None:
 
 
 async def rebuild(session: AsyncConnection, store: EventStore) -> None:
-    """Makes both tables again from the events, in the order in which they were appended. The caller stops the acts."""
+    """Makes both tables again from the events, in the order in which they were appended. The caller holds the acts."""
     await session.execute(delete(referrals))
     await session.execute(delete(agencies))
     found = (await session.execute(text("SELECT event FROM events ORDER BY pos"))).scalars().all()
