@@ -20,7 +20,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from local.drill_view import CaseView, Entry, print_response_times
+from local.drill_view import CaseView, Entry, Feed, print_response_times
 from local.party import Act, DrillFailed, Party, at_once
 
 PATIENCE_S = 180.0
@@ -32,6 +32,12 @@ DISCLOSES: Mapping[str, Sequence[str]] = {
     "mp-fema-ucayali": ("identity", "narrative"),
     "dp-ucayali": ("narrative",),
 }
+WHO = (
+    "Agencies: pnp-ucayali the police, mp-fema-ucayali the prosecutor, dp-ucayali the Ombudsman. Others:",
+    "ngo-rios-vivos files, dgdh is the ministry's office that decides, service is the system itself.",
+    "'measure added' puts a measure on its case; the person accepts it before an agency is asked.",
+)
+"""What a reader of the lines has to know."""
 TEXT_VERSION = "drill-es-1"
 REASONS = "The risk is real and the measures answer to it."
 
@@ -136,10 +142,11 @@ async def drill(
     mechanism = Mechanism(environment, before=before)
     started = datetime.now(UTC)
     views: list[CaseView] = []
+    feed = Feed(console)
 
     async def play(story: Story) -> None:
         case = await file(story, mechanism.ngo)
-        view = CaseView(case_id=case, title=story["title"], console=console, seen=seen)
+        view = CaseView(case_id=case, title=story["title"], feed=feed, seen=seen)
         views.append(view)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(view.watch(mechanism.coordinator.get))
@@ -147,7 +154,7 @@ async def drill(
             watching.cancel()
 
     try:
-        async with asyncio.timeout(patience_s), asyncio.TaskGroup() as group:
+        async with feed.printing(), asyncio.timeout(patience_s), asyncio.TaskGroup() as group:
             for story in stories():
                 group.create_task(play(story))
         times = await mechanism.coordinator.get("timeline", "/v1/response-times", **{"from": started.isoformat()})
@@ -176,7 +183,9 @@ def main(
     console = Console(no_color=plain, highlight=False, width=wide, stderr=as_json)
     console.print("\n[bold]The drill[/]: three invented requests, limits of seconds instead of days")
     for story in stories():
-        console.print(f"  [cyan]{story['title']:<18}[/] {story['says']}")
+        console.print(f"  [cyan]{story['title']:<17}[/] {story['says']}")
+    for line in WHO:
+        console.print(line, soft_wrap=True)
     console.print()
     try:
         outcome = asyncio.run(drill(os.environ, console, patience_s=patience))

@@ -25,7 +25,7 @@ def excerpt(output: str) -> Sequence[str]:
     if TABLE not in lines or "" not in lines:
         raise NoDrill(f"no line says {TABLE!r}: did the drill end?")
     stories, table = lines.index(""), lines.index(TABLE)
-    timeline = lines[stories + 1 : table]
+    timeline = [line for line in lines[stories + 1 : table] if line]
     shown = timeline if len(timeline) <= LAST_LINES else ["…", *timeline[-LAST_LINES:]]
     return [*lines[:stories], "", *shown, "", *lines[table:]]
 
