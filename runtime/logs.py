@@ -35,6 +35,9 @@ FIELDS = frozenset(" ".join((_ON_EVERY_LINE, _OPAQUE_IDS, _PLACES_IN_THE_LOG, _H
 # Libraries whose messages speak of servers, partitions and ids, never of payloads.
 SPOKEN = ("alembic", "kafka", "opentelemetry", "temporalio", "uvicorn")
 FOREIGN_LEVEL = logging.WARNING
+EXPECTED = {("kafka.cluster", "Topic %s not found in cluster metadata")}
+"""What a library calls an error and is none, by logger and unformatted message: INFO, and each line once. A consumer
+may come before its source has made the topic; health tells while it waits."""
 
 _service = ""
 
@@ -143,12 +146,21 @@ class _Line:
 class _Foreign(logging.Handler):
     """Records of the standard library's logging, as our lines."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             said = record.getMessage() if record.name.startswith(SPOKEN) else str(record.msg)
             first = said.strip().splitlines()[0] if said.strip() else ""
             logger = structlog.get_logger(record.name)
             level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+            if (record.name, record.msg) in EXPECTED:
+                if said in self._said:
+                    return
+                self._said.add(said)
+                level = logging.INFO
             extra = {name: value for name, value in vars(record).items() if name in FIELDS}
             logger.log(level, first[:LONGEST_TEXT], exc_info=record.exc_info, **extra)
         except Exception:

@@ -7,9 +7,10 @@ that the process answers.
 
 import asyncio
 import gc
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -38,6 +39,7 @@ DATABASE_CHECK_S = 2.0
 DRAIN_REQUESTS_S = 2
 """How long open requests may take to end after SIGTERM; the loops have the rest of the five seconds."""
 DRAIN_LOOPS_S = 2.5
+STARTUP_FAILURE = 3
 FLOW_EVERY_S = 5.0
 
 _log = structlog.get_logger("runtime.service")
@@ -59,10 +61,11 @@ class Service:
 
     ``parts`` is the service's own object: routes find it as ``request.app.state.parts``, and ``consumers``,
     ``activities`` and ``loops`` are called with it when the process starts. ``engine`` is by default ``parts.engine``
-    if it has one, else one on AMPARO_DATABASE; it is closed in the end. ``workflows`` are served by the same worker
-    as ``activities``, on ``task_queue``. ``loops`` gives further background tasks by name, supervised as the others
-    are; ``looping`` makes the consumers that those loops run, for the command ``dead-letters``. Routes find also
-    ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and ``fingerprint_key`` in
+    if it has one, else one on AMPARO_DATABASE; it is closed in the end. ``parts.drain``, if there is one, is called
+    when the process is told to end: requests that wait for news then answer without. ``workflows`` are served by the
+    same worker as ``activities``, on ``task_queue``. ``loops`` gives further background tasks by name, supervised as
+    the others are; ``looping`` makes the consumers that those loops run, for the command ``dead-letters``. Routes find
+    also ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and ``fingerprint_key`` in
     ``request.app.state``.
     """
 
@@ -127,7 +130,7 @@ class Service:
             app.include_router(router)
         if self._store is not None:
             app.include_router(records.router)
-        app.include_router(apidocs.router)
+        apidocs.install(app)
         app.include_router(self._probes())
         access.problems.install(app)
         access.middleware.install(app)
@@ -159,6 +162,11 @@ class Service:
         """Whether the process is ready, and each check by name."""
         checks = {"database": await self._database_answers(), **self._supervision.health()}
         return all(checks.values()), checks
+
+    def drain(self) -> None:
+        """Lets requests that wait for news answer now."""
+        if (drain := getattr(self.parts, "drain", None)) is not None:
+            drain()
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -258,7 +266,7 @@ def run(service: Service) -> None:
     import uvicorn
 
     service.long_lived = True
-    uvicorn.run(
+    config = uvicorn.Config(
         service.app(),
         host=service.settings.host,
         port=service.settings.port,
@@ -272,6 +280,19 @@ def run(service: Service) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_REQUESTS_S,
     )
+
+    class Server(uvicorn.Server):
+        """Requests that wait for news would outlive the time that open ones have to end, and be cut off."""
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            service.drain()
+            await super().shutdown(sockets)
+
+    server = Server(config)
+    with suppress(KeyboardInterrupt):  # raised again by uvicorn once all has ended
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def main(

@@ -28,7 +28,7 @@ _log = structlog.get_logger("services.referral.bell")
 
 
 class Bell:
-    """The bells of all inboxes, by agency."""
+    """The bells of all inboxes, by agency. ``is_over``: nothing more is waited for."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -36,6 +36,7 @@ class Bell:
         self._gathered: set[str] = set()
         self._gathering = False
         self._sending: set[asyncio.Task[None]] = set()
+        self.is_over = False
 
     @contextmanager
     def at(self, agency: str) -> Iterator[asyncio.Event]:
@@ -66,6 +67,12 @@ class Bell:
             await connection.execute(f"LISTEN {CHANNEL}")
             async for notification in connection.notifies():
                 self._wake(notification.payload)
+
+    def end(self) -> None:
+        """Wakes all who wait; from now on nobody should wait: the process ends."""
+        self.is_over = True
+        for agency in list(self._waiting):
+            self._wake(agency)
 
     async def close(self) -> None:
         """Waits for the rings that are still to leave."""

@@ -61,6 +61,10 @@ class Parts:
     signer: NoteSigner
     clock: Clock
 
+    def drain(self) -> None:
+        """Ends what waits for news, so that the process can end."""
+        self.bell.end()
+
     async def close(self) -> None:
         """Ends its connections."""
         await self.ring.close()

@@ -24,6 +24,10 @@ class Parts:
     heads: Heads
     sources: tuple[str, ...]
 
+    def drain(self) -> None:
+        """Ends streams and waits for news, so that the process can end."""
+        self.wake.end()
+
 
 def parts_of(request: Request) -> Parts:
     """The parts of the process that answers."""

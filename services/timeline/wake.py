@@ -16,12 +16,15 @@ LOOK_S = 5.0
 
 
 class Wake:
-    """``run`` listens, as a supervised loop; waiters work without it too, a quarter of a second later."""
+    """``run`` listens, as a supervised loop; waiters work without it too, a quarter of a second later. ``is_over``:
+    nothing more is waited for.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._next = asyncio.Event()
         self._listening = False
+        self.is_over = False
 
     async def run(self) -> None:
         """Listens until cancelled. Raises ``psycopg.OperationalError`` when the database is lost."""
@@ -42,6 +45,11 @@ class Wake:
         """Wakes all who wait now."""
         waited, self._next = self._next, asyncio.Event()
         waited.set()
+
+    def end(self) -> None:
+        """Wakes all who wait; from now on nobody should wait: the process ends."""
+        self.is_over = True
+        self.ring()
 
     @property
     def next(self) -> asyncio.Event:

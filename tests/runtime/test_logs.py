@@ -89,6 +89,17 @@ def test_other_libraries_are_heard_from_warning_on(lines: Any) -> None:
     assert NAME not in json.dumps([kafka, other, task, temporal])
 
 
+def test_a_topic_that_is_yet_to_come_is_no_error(lines: Any) -> None:
+    """A consumer that starts before its source must not teach the operator to overlook errors."""
+    for topic in ("amparo.pe.intake", "amparo.pe.referral") * 3:
+        logging.getLogger("kafka.cluster").error("Topic %s not found in cluster metadata", topic)
+    said = lines()
+    assert [(line["level"], line["event"].split()[1]) for line in said] == [
+        ("info", "amparo.pe.intake"),
+        ("info", "amparo.pe.referral"),
+    ]
+
+
 def test_every_field_that_the_code_logs_is_listed() -> None:
     """What is not is dropped, and whoever reads the log would miss it."""
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]

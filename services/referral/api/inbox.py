@@ -105,7 +105,7 @@ async def read_inbox(
                 # The counter first: what is committed in between makes the tag too old, never too new.
                 tag = f'"{(await session.execute(counter)).scalar_one_or_none() or 0}"'
                 rows = (await session.execute(found)).all() if tag != known else ()
-            if rows or (left := until - clock()) <= 0:
+            if rows or parts.bell.is_over or (left := until - clock()) <= 0:
                 break
             try:
                 async with asyncio.timeout(left):

@@ -101,7 +101,7 @@ async def _events(parts: Parts, visible: ColumnElement[bool], after: int) -> Asy
     end = now() + LIFE_S
     quiet_since = now()
     yield f"retry: {RETRY_MS}\n\n"
-    while now() < end:
+    while now() < end and not parts.wake.is_over:
         news = parts.wake.next
         rows = await _after(parts, visible, after)
         for row in rows:

@@ -144,6 +144,16 @@ async def test_a_withdrawal_wakes_who_waits_for_changes(room: Room, enter: Enter
     listening.cancel()
 
 
+async def test_a_process_that_ends_answers_who_waits(room: Room, enter: Enter, station: str) -> None:
+    """Nobody's request is cut off, and no stop looks like a fault; who asks meanwhile does not wait either."""
+    waiting = asyncio.create_task(page(enter(station), wait=20))
+    await _until_waited_for(room.parts.bell, station)
+    room.parts.drain()
+    async with asyncio.timeout(10):
+        assert await waiting == {"items": [], "next_cursor": None}
+        assert await page(enter(station), wait=20) == {"items": [], "next_cursor": None}
+
+
 async def test_a_wait_ends_with_an_empty_page(enter: Enter, station: str) -> None:
     """And its cursor is null: the agency keeps the one that it has."""
     assert await page(enter(station), wait=0.05) == {"items": [], "next_cursor": None}

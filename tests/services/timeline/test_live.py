@@ -242,6 +242,23 @@ async def test_a_stream_ends_so_that_a_right_that_was_taken_away_ends(
     assert answer.text == "retry: 1000\n\n"
 
 
+async def test_a_stream_ends_with_its_process(
+    topics: Topics, running: Service, database: AsyncEngine, issuer: Issuer
+) -> None:
+    """The reader connects again; its connection is not cut off in the middle of an entry."""
+    await topics.publish(whole_story().told[:4])
+    await _settled(database, 4)
+    async with (
+        _client(running, issuer) as client,
+        asyncio.timeout(10),
+        client.stream("GET", "/v1/stream") as answer,
+    ):
+        lines = answer.aiter_lines()
+        assert await anext(lines) == "retry: 1000"
+        running.drain()
+        assert [line async for line in lines if line] == []
+
+
 @pytest.mark.parametrize("last", ["pe.intake:99", "nonsense", "pe.intake:-1", "pe.intake:1\x00"])
 async def test_an_id_that_was_never_given_is_no_place_to_begin(last: str, running: Service, issuer: Issuer) -> None:
     """Starting somewhere else would lose what lies between, in silence."""
