@@ -1,14 +1,17 @@
 """The page that shows a service's API: Swagger UI from an installed package, nothing loaded from elsewhere.
 
-The page may run and load only what this service serves; it sends nothing but the requests that its reader makes.
+The page may run and load only what this service serves; it sends nothing but the requests that its reader makes. Each
+route is headed by the first sentence of its description.
 """
 
+import re
 from functools import cache
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from access.problems import Problem
@@ -50,6 +53,27 @@ START = """SwaggerUIBundle({
 """
 
 router = APIRouter(include_in_schema=False)
+
+
+def install(app: FastAPI) -> None:
+    """Adds the page, and puts sentences in place of the summaries that are made of functions' names."""
+    app.include_router(router)
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            for path in describe()["paths"].values():
+                for operation in path.values():
+                    if said := operation.get("description"):
+                        operation["summary"] = first_sentence(said).rstrip(".")
+        return describe()
+
+    app.openapi = described  # type: ignore[method-assign]  # the way that FastAPI documents
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a description, on one line."""
+    return re.split(r"(?<=[.!?])\s", " ".join(text.replace("``", "`").split()), maxsplit=1)[0]
 
 
 @router.get("/docs")

@@ -119,6 +119,7 @@ async def test_the_api_is_described_and_shown_from_here_alone(parcel_settings: S
         described = (await client.get("/openapi.json")).json()
         assert described["openapi"].startswith("3.1")
         assert set(described["paths"]) == {"/v1/parcels", "/v1/parcels/{case_id}", "/v1/records"}
+        assert described["paths"]["/v1/records"]["get"]["summary"] == ("The records behind `after`, lowest index first")
         page = await client.get("/docs")
         assert page.status_code == 200
         assert "https://" not in page.text
