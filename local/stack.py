@@ -41,8 +41,11 @@ def up(home: Path, steps: Steps, *, new_ports: bool = False) -> Stack:
         stack = _settle(home, supervisor, new_ports=new_ports)
         stackfile.write(stack)
         table = [*programs.components(stack), *programs.processes(stack)]
-        if supervisor.running() and not supervisor.runs(table):
-            _stop(supervisor)  # other addresses or settings than it was started with
+        if supervisor.running() and (differing := supervisor.differing(table)):  # other addresses or settings
+            if differing.isdisjoint(TITLES):
+                supervisor.replace(table)
+            else:
+                _stop(supervisor)  # what stands on a component does not go on without it
         supervisor.start(table)
         with steps.showing():
             _Start(stack, supervisor, steps).run()

@@ -139,9 +139,31 @@ class Supervisor:
             process.kill()
         psutil.wait_procs(lingering, timeout=ORPHAN_SECONDS)
 
-    def runs(self, programs: Sequence[Program]) -> bool:
-        """Whether supervisord runs and was started with exactly these programs."""
-        return self.running() and self._config.read_text() == self._render(programs)
+    def differing(self, programs: Sequence[Program]) -> frozenset[str]:
+        """Names of the programs that supervisord was started without or otherwise, and of those it has besides.
+
+        All, where its own settings are others.
+        """
+        had, wanted = _sections(self._config.read_text()), _sections(self._render(programs))
+        names = had.keys() | wanted.keys()
+        alike = had[""] == wanted[""]
+        return frozenset(name for name in names - {""} if not alike or had.get(name) != wanted.get(name))
+
+    def replace(self, programs: Sequence[Program]) -> None:
+        """Have these programs instead: those that differ are stopped and known anew, not started; the others go on.
+
+        Raises ``StackFault`` where one does not stop.
+        """
+        _write_private(self._config, self._render(programs))
+        ((added, changed, removed),) = self._call("reloadConfig")
+        self.stop_programs([*changed, *removed])
+        for name in [*changed, *removed]:
+            try:
+                self._call("removeProcessGroup", name)
+            except xmlrpc.client.Fault as fault:
+                raise StackFault(name, "it does not stop", advice="run `make down`, then `make up`") from fault
+        for name in [*added, *changed]:
+            self._call("addProcessGroup", name)
 
     def states(self) -> dict[str, State]:
         """Every program's state by name; empty when supervisord does not run."""
@@ -293,6 +315,12 @@ class Supervisor:
             f"stdout_logfile_maxbytes={LOG_BYTES}",
             "stdout_logfile_backups=2",
         ]
+
+
+def _sections(config: str) -> dict[str, str]:
+    """Each program's lines by its name; what stands before them by the empty one."""
+    first, *programs = config.split("[program:")
+    return {"": first.strip()} | {text.partition("]")[0]: text.strip() for text in programs}
 
 
 def _state(row: Mapping[str, Any]) -> State:

@@ -149,3 +149,23 @@ def test_a_taken_port_is_named_with_its_holder(run: Run, tmp_path: Path) -> None
     supervisor.await_health("squatter", ready(supervisor, "squatter"), seconds=10)
     assert not ports.is_free(port)
     assert f"(process {supervisor.states()['squatter'].pid})" in ports.holder(port)
+
+
+def test_only_programs_with_other_settings_are_replaced(run: Run, tmp_path: Path) -> None:
+    """Another rule pack is no reason to stop the database."""
+    supervisor = run(postgres=STAYS, intake=STAYS, gone=STAYS)
+    for name in ("postgres", "intake", "gone"):
+        supervisor.start_program(name)
+        supervisor.await_health(name, ready(supervisor, name), seconds=10)
+    before = supervisor.states()
+    kept = script(tmp_path, "postgres", STAYS)
+    other = script(tmp_path, "intake", STAYS, AMPARO_PACK="drill:60")
+    wanted = [kept, other, script(tmp_path, "new", STAYS)]
+    assert supervisor.differing(wanted) == {"intake", "gone", "new"}
+    supervisor.replace(wanted)
+    after = supervisor.states()
+    assert {name: state.pid != 0 for name, state in after.items()} == {"postgres": True, "intake": False, "new": False}
+    assert after["postgres"].pid == before["postgres"].pid
+    assert supervisor.differing(wanted) == frozenset()
+    supervisor.start_program("intake")
+    supervisor.await_health("intake", ready(supervisor, "intake"), seconds=10)
