@@ -40,8 +40,7 @@ check: setup ## style, types, layers, contracts, deployment
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@.venv/bin/lint-imports --no-cache
-	@$(PY) -m proto.generate check
+	@.venv/bin/lint-imports --no-cache --no-logo
 	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@.venv/bin/hadolint deploy/Dockerfile
 	@$(PY) -m proto.generate check

@@ -17,10 +17,13 @@ from access.token_source import NoToken, TokenSource
 from local import closing, programs, stack, stackfile, status
 from local.faults import StackFault
 from local.progress import Steps
+from local.stackfile import Stack
 from local.supervisor import Supervisor
 from runtime.clock import system_clock
 
-app = typer.Typer(help="Amparo's embedded stack.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Amparo's embedded stack.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+)
 console = Console(highlight=False)
 NewPorts = Annotated[bool, typer.Option("--new-ports", help="Move programs whose port somebody else has taken.")]
 Drill = Annotated[bool, typer.Option(help="Show the drill when the data is fresh.")]
@@ -54,8 +57,10 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     if not home.exists():
         console.print(f"nothing to delete: there is no {home}", soft_wrap=True)
         return
-    if not (yes or os.environ.get("YES") == "1"):
-        typer.confirm(f"Delete all data, keys and logs in {home}?", abort=True)
+    asked = not (yes or os.environ.get("YES") == "1")
+    if asked and not typer.confirm(f"Delete all data, keys and logs in {home}?"):
+        console.print("nothing was deleted")
+        return
     with _faults():
         stack.reset(home)
         console.print(f"deleted {home}", soft_wrap=True)
@@ -66,25 +71,31 @@ def demo(arguments: Annotated[list[str] | None, typer.Argument(help="Passed to t
     """Run the drill on the running stack."""
     with _faults():
         running = stackfile.existing(stackfile.home_folder())
-        if not Supervisor(running.home).running():
-            raise StackFault("drill", "the stack does not run", advice="run `make up`")
+        _refuse_unless_it_runs(running, "drill")
         raise typer.Exit(stack.drill(running, arguments or []))
 
 
 @app.command("status")
 def show_status() -> None:
-    """What runs, how well, where, and with how much memory."""
+    """What runs, how well, where, and with how much memory; ends with 1 where something is not well that should be.
+
+    A program that was stopped by its user is shown as stopped, and is no fault.
+    """
     with _faults():
         running = stackfile.existing(stackfile.home_folder())
+        _refuse_unless_it_runs(running, "status")
         rows = status.rows(running)
-        table = Table("program", "state", "health", "address", "process", "memory", box=None, pad_edge=False)
+        table = Table("program", "state", "health", "address", box=None, pad_edge=False)
+        table.add_column("process", justify="right")
+        table.add_column("memory", justify="right")
         for row in rows:
             table.add_row(
                 row.name, row.state, escape(row.health), row.address, str(row.pid or ""), f"{row.megabytes} MB"
             )
         console.print(table)
-        console.print(f"{sum(row.megabytes for row in rows)} MB resident in total")
-        if any(row.health != "well" for row in rows):
+        total = sum(row.megabytes for row in rows)
+        console.print(f"{total} MB in total, pages that processes share counted once", soft_wrap=True)
+        if any(row.is_at_fault for row in rows):
             raise typer.Exit(1)
 
 
@@ -128,6 +139,8 @@ def token(client: Annotated[str, typer.Argument(help="A client of this stack, su
         if not key.exists():
             known = ", ".join(sorted(file.stem for file in key.parent.glob("*.jwk")))
             raise StackFault(client, "there is no such client", advice=f"take one of {known}")
+        if not running.given(programs.ISSUER):
+            _refuse_unless_it_runs(running, "token")
         source = TokenSource.from_file(
             client_id=client,
             key_file=key,
@@ -139,6 +152,11 @@ def token(client: Annotated[str, typer.Argument(help="A client of this stack, su
             print(source.token_sync())
         except NoToken as error:
             raise StackFault("issuer", str(error), advice="`make status` shows whether it runs") from error
+
+
+def _refuse_unless_it_runs(stack: Stack, part: str) -> None:
+    if not Supervisor(stack.home).running():
+        raise StackFault(part, "the stack does not run", advice="run `make up`")
 
 
 @contextmanager

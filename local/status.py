@@ -11,6 +11,9 @@ from local.ports import LOOPBACK
 from local.stackfile import Stack
 from local.supervisor import Supervisor
 
+STOPPED = "stopped"
+"""The supervisor's word for a program that it was told to stop; one that cannot start is in another state."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
@@ -22,6 +25,11 @@ class Row:
     address: str
     pid: int
     megabytes: int
+
+    @property
+    def is_at_fault(self) -> bool:
+        """Whether it should be well and is not. What its user stopped should not."""
+        return self.health != "well" and self.state != STOPPED
 
 
 def rows(stack: Stack) -> list[Row]:
@@ -35,7 +43,7 @@ def rows(stack: Stack) -> list[Row]:
         _, port = next(iter(programs.ports_of(stack, name)))
         return Row(
             name=name,
-            state=state.state.lower() if state else "stopped",
+            state=state.state.lower() if state else STOPPED,
             health=_health(stack, name) if pid else "",
             address=f"{LOOPBACK}:{port}",
             pid=pid,
