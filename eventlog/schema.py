@@ -47,6 +47,8 @@ CREATE FUNCTION append_events(
     OUT stored boolean, OUT earlier_fingerprint bytea, OUT earlier_receipt text
 ) LANGUAGE plpgsql AS $$
 BEGIN
+    -- First of all, so that nobody overtakes a handler that holds its stream before it loads (`retry_when_moved`).
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_stream, 0));
     INSERT INTO acts VALUES (p_client, p_key, p_fingerprint, p_receipt, p_recorded_at) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         stored := false;

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -112,6 +113,7 @@ _APPEND = (
 )
 _WAKE = text(f"NOTIFY {CHANNEL}")
 _LOAD = text("SELECT event FROM events WHERE stream = :stream ORDER BY version")
+_HOLD = text("SELECT pg_advisory_xact_lock(hashtextextended(:stream, 0))")  # the lock that each append takes
 _REMEMBER = text(
     "INSERT INTO acts (client, key, fingerprint, receipt, recorded_at)"
     " VALUES (:client, :key, :fingerprint, :receipt, :recorded_at) ON CONFLICT DO NOTHING"
@@ -151,7 +153,15 @@ class EventStore:
         self._tracing = tracing or NoTracing()
 
     async def load(self, session: Session, stream: str) -> History:
-        """The stream from its first event. A stream that does not exist has none."""
+        """The stream from its first event. A stream that does not exist has none.
+
+        In a handler that is run again (`retry_when_moved`), the first stream that it loads is held until its
+        transaction ends: nobody else appends to it.
+        """
+        again = _AGAIN.get()
+        if again is not None and not again.holds:
+            again.holds = True
+            await session.execute(_HOLD, {"stream": stream})
         found = (await session.execute(_LOAD, {"stream": stream})).scalars().all()
         return History(tuple(self.read(event) for event in found), len(found))
 
@@ -309,19 +319,43 @@ def _earlier(act: ActKey, fingerprint: bytes, receipt: str) -> Receipt:
     return Receipt.from_json(receipt)
 
 
+class _Again:
+    """One further run of a handler. ``holds``: whether it has taken its stream's lock."""
+
+    def __init__(self) -> None:
+        self.holds = False
+
+
+_AGAIN: ContextVar[_Again | None] = ContextVar("again", default=None)
+
+
 def retry_when_moved(*, times: int = 3) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Runs a handler again when its stream moved under it: it loads and decides anew. The last `StreamMoved` is
-    raised."""
+    raised.
+
+    A further run holds the first stream that it loads, so it does not lose the race for it again, however many act at
+    once. Only one is held: two handlers that held several, each in its order, would wait for each other. The first run
+    costs no round trip for it.
+    """
 
     def decorate(handler: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         @functools.wraps(handler)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> R:
-            for _ in range(times - 1):
+            try:
+                return await handler(*args, **kwargs)
+            except StreamMoved:
+                if times < 2:
+                    raise
+            for left in reversed(range(times - 1)):
+                before = _AGAIN.set(_Again())
                 try:
                     return await handler(*args, **kwargs)
                 except StreamMoved:
-                    continue
-            return await handler(*args, **kwargs)
+                    if not left:
+                        raise
+                finally:
+                    _AGAIN.reset(before)
+            raise AssertionError("the last run returned or raised")
 
         return retried
 

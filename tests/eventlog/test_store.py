@@ -77,6 +77,27 @@ async def test_a_handler_whose_stream_moved_decides_again(store: Log) -> None:
     assert len(tries) == 3
 
 
+async def test_of_many_acts_at_once_none_loses_twice(store: Log) -> None:
+    """Fifty people may act on one case in the same moment: each act is decided on what came before it."""
+
+    @retry_when_moved(times=3)
+    async def act(n: int) -> int:
+        async with store.engine.begin() as session:
+            version = (await store.store.load(session, "request/1")).version
+            appended = await store.store.append(
+                session,
+                stream="request/1",
+                expected=version,
+                events=(Noted(text=str(n)),),
+                actor=FILER,
+                act=replace(ACT, key=f"k-{n}"),
+            )
+            return appended.receipt.version
+
+    versions = await asyncio.gather(*(act(n) for n in range(50)))
+    assert sorted(versions) == list(range(1, 51))
+
+
 async def test_a_repeated_act_gets_the_first_receipt(store: Log) -> None:
     """A filer whose connection broke asks again, and nothing is filed twice."""
     first = await append(store)
