@@ -4,7 +4,8 @@ touched.
 keyring/keyring.json      master keys of the vault, and the root of derived keys issuer.json               the token
 issuer's signing keys, newest first; `rotate-issuer` adds one and keeps one clients.json              client id → public
 key, role, unit: what the issuer knows clients/<client id>.jwk   each client's private key receipts/<source>
-each source's receipt signer, a C2SP note key; beside it <source>.pub, the verifier key, which is public
+each source's receipt signer, a C2SP note key; beside it <source>.pub, the verifier key, which is public transport
+the key of the tags on what goes through Kafka, the same for every process
 """
 
 import argparse
@@ -28,6 +29,7 @@ from eventlog.transparency.note import NoteSigner
 TABLE = Path(__file__).with_name("clients.yaml")
 SOURCES = ("intake", "protection", "referral", "timeline", "vault")
 ISSUER_FILE = "issuer.json"
+TRANSPORT_FILE = "transport"
 REGISTRY_FILE = "clients.json"
 LIVE_ISSUER_KEYS = 2
 
@@ -44,7 +46,8 @@ def init(folder: Path, *, mechanism: str, table: Path = TABLE, new_keyring: bool
     """
     with _alone(folder):
         made = _keyring(folder, anew=new_keyring)
-        return [*made, *_issuer(folder), *_receipt_signers(folder, mechanism), *_clients(folder, table)]
+        made += [*_issuer(folder), *_transport(folder)]
+        return [*made, *_receipt_signers(folder, mechanism), *_clients(folder, table)]
 
 
 def rotate_issuer(folder: Path) -> str:
@@ -90,6 +93,14 @@ def _issuer(folder: Path) -> list[str]:
         return []
     private_files.write(file, json.dumps({"keys": [_signing_key()]}, indent=1))
     return ["issuer"]
+
+
+def _transport(folder: Path) -> list[str]:
+    file = folder / TRANSPORT_FILE
+    if file.exists():
+        return []
+    private_files.write(file, _random() + "\n")
+    return ["transport"]
 
 
 def _receipt_signers(folder: Path, mechanism: str) -> list[str]:

@@ -9,6 +9,7 @@ besides.
 """
 
 import asyncio
+import secrets
 import time
 import uuid
 from collections import defaultdict
@@ -28,6 +29,7 @@ from benchmarks.ground import BENCH, Ground
 from benchmarks.harness import Figure, Target, ratio, turns
 from benchmarks.load import Load
 from eventlog.codec import Codec
+from eventlog.origin import KEY_BYTES, Origin
 from eventlog.sequencer import Sequencer
 from eventlog.store import ActKey, Actor, EventStore, Ring
 from eventlog.transparency.note import NoteSigner
@@ -36,6 +38,7 @@ from runtime import database
 from runtime.clock import system_clock
 from services.intake.events import EVENTS, EvidenceAdded
 
+ORIGIN = Origin(secrets.token_bytes(KEY_BYTES))
 GROUP = "Append and sequence ÷ unsafe bigserial insert"
 GROUP_PEER = "Append and sequence ÷ eventsourcing's Application.save"
 EVENT_BYTES = 600
@@ -95,6 +98,7 @@ class Sequenced:
             topic=f"amparo.{source}",
             kafka=kafka,
             database=urls["sequencer"],
+            origin=ORIGIN,
             step=self._step,
         )
         self._appended = 0

@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from sqlalchemy import make_url
 
 from amparo.record.v1 import record_pb2
-from benchmarks.appending import Sequenced, evidence
+from benchmarks.appending import ORIGIN, Sequenced, evidence
 from benchmarks.ground import BENCH, Ground
 from benchmarks.harness import Figure, Target, ratio, turns
 from benchmarks.load import Load
@@ -104,6 +104,7 @@ async def _relayed(framed: Sequence[Framed], *, topic: str, kafka: str, database
             topic=topic,
             kafka=kafka,
             store=store,
+            origin=ORIGIN,
             tracing=telemetry.messaging,
             replication=Replication(),
             step=step,

@@ -24,6 +24,7 @@ from access import private_files
 from access.private_files import UnsafeKeyFile
 from deploy import realm
 from deploy.realm import BadClient, Client
+from eventlog.origin import KEY_BYTES
 from eventlog.transparency.note import NoteSigner
 from runtime.provisioning import ADMIN, SERVICES, VAULT_CLIENTS, role_urls
 
@@ -55,6 +56,7 @@ FILES: Mapping[str, int] = {
     "keycloak_realm.json": KEYCLOAK,
     "temporal_database_password": TEMPORAL,
     "kafka_cluster_id": KAFKA,
+    "transport_key": AMPARO,
     "openbao_seal_key": OPENBAO,
     "openbao_admin_password": OPENBAO,
     "grafana_admin_password": GRAFANA,
@@ -102,6 +104,7 @@ def make(path: Path, *, mechanism: str, owned: bool, table: tuple[Client, ...]) 
         for name in ("keycloak_admin_password", "openbao_admin_password", "grafana_admin_password"):
             folder.once(name, secrets.token_urlsafe(24))
         folder.once("openbao_seal_key", b64encode(secrets.token_bytes(32)).decode())
+        folder.once("transport_key", b64encode(secrets.token_bytes(KEY_BYTES)).decode())
         folder.once("kafka_cluster_id", urlsafe_b64encode(uuid4().bytes).decode().rstrip("="))
         keys = {client.id: key for client in table if (key := _key(folder, client)) is not None}
         rendered = realm.render(mechanism=mechanism, keys=keys, table=table)

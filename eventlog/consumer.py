@@ -9,20 +9,22 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventlog import dead_letters, positions
 from eventlog.backoff import Backoff
-from eventlog.contiguity import Contiguity, GapFound, HashMismatch, Verdict
-from eventlog.delivered import Delivered, Projection, hand_over
+from eventlog.contiguity import Contiguity, GapFound, HashMismatch, TakenOtherwise, Verdict
+from eventlog.delivered import Delivered, Projection, Remembering, hand_over
 from eventlog.faults import passes_by, reason_of
-from eventlog.kafka import Message, Reader, record_in
+from eventlog.kafka import Message, Reader, record_in, record_of
+from eventlog.origin import Origin, PassedOver
 from eventlog.positions import Position
 from eventlog.tracing import NoTracing, Tracing
 
-__all__ = ["Consumer", "Delivered", "Fetch", "GapFound", "HashMismatch", "Projection"]
+__all__ = ["Consumer", "Delivered", "Fetch", "GapFound", "HashMismatch", "Projection", "TakenOtherwise"]
 
 BATCH_RECORDS = 100
 """Taken in one transaction; one by one where one of them fails."""
@@ -46,15 +48,16 @@ class Consumer:
         engine: AsyncEngine,
         apply: Projection,
         clock: Callable[[], datetime],
+        origin: Origin,
         topic: Callable[[str], str] = "amparo.{}".format,
         fetch: Fetch | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        """``engine`` connects as the application role, ``kafka`` are the bootstrap servers, ``topic`` names a source's
-        topic."""
+        """``engine`` connects as the application role, ``kafka`` are the bootstrap servers, ``origin`` tells what each
+        source published, ``topic`` names a source's topic."""
         self.name = name
         self.counts: Counter[str] = Counter()
-        """Since the start: taken, duplicate, fetched, parked, foreign (messages that are no record of their source)."""
+        """Since the start: taken, duplicate, fetched, parked, foreign (messages that their source did not publish)."""
         self._kafka = kafka
         self._engine = engine
         self._apply = apply
@@ -63,6 +66,8 @@ class Consumer:
         self._sources = {topic: source for source, topic in self._topics.items()}
         self._fetch = fetch
         self._tracing = tracing or NoTracing()
+        self._origin = origin
+        self._passed_over = PassedOver(reader=name, tracing=self._tracing)
         self._reached: dict[str, Position] = {}
         self._seen: dict[str, Contiguity] = {}
         self._rewound_at: dict[str, int] = {}
@@ -93,6 +98,11 @@ class Consumer:
                 await self._read()
             except positions.Moved:
                 _log.info("another process took records meanwhile", consumer=self.name)
+            except TakenOtherwise as alarm:
+                about = {"source": alarm.source, "index": alarm.index, "alarm": "TakenOtherwise"}
+                told = "nothing more is taken: a record that was taken is not its source's, see the operator's guide"
+                _log.error(told, consumer=self.name, **about, command=alarm.repair)
+                raise
             except (HashMismatch, GapFound) as alarm:
                 _log.error("nothing more is taken", consumer=self.name, source=alarm.source, alarm=type(alarm).__name__)
                 raise
@@ -106,6 +116,34 @@ class Consumer:
     async def retry_parked(self, *, only: tuple[str, str] | None = None) -> dead_letters.Retried:
         """Takes its parked records again, also while it runs, here or elsewhere: see `dead_letters.retry`."""
         return await dead_letters.retry(self._engine, self._apply, consumer=self.name, tracing=self._tracing, only=only)
+
+    async def retake(self, source: str, index: int) -> int:
+        """Takes a record as its source has it, in place of what was taken; the later ones come again. Also while it
+        runs, here or elsewhere. How many had been taken from it on: 0 where nothing is to be done.
+
+        What a false record has done elsewhere, such as an act of this service, stays done. Raises `positions.Moved`,
+        and whatever the source's read API raises.
+        """
+        if self._fetch is None or source not in self._topics:
+            return 0
+        self._reached = await positions.begin(self._engine, self.name, (source,))
+        taken = self._reached[source].index - index + 1
+        if taken <= 0:
+            return 0
+        before = await self._fetch(source, index - 2, 1) if index else ()
+        values = await self._fetch(source, index - 1, 1)
+        found = record_in(source, values[0]) if values else None
+        async with self._engine.begin() as session:
+            await positions.hold(session, self.name, self._reached)
+            await dead_letters.drop(session, consumer=self.name, source=source, first=index)
+            if isinstance(self._apply, Remembering):
+                await self._apply.forget(session, source)
+            back = Position(index - 1, sha256(before[0]).digest() if before else b"")
+            if found is None:
+                await positions.move(session, self.name, {source: back})
+        if found is not None:
+            await self._take_alone(Delivered.of(found, values[0], {}))
+        return taken
 
     async def _read(self) -> None:
         self._reached = await positions.begin(self._engine, self.name, tuple(self._topics))
@@ -126,14 +164,19 @@ class Consumer:
         rewound: set[str] = set()  # what else came of these sources comes again
         for message in messages:
             source = self._sources[message.topic]
-            record = record_in(source, message.value)
+            record = record_of(source, message.value, message.headers, origin=self._origin)
             if record is None:
                 self._foreign(message)
                 continue
             if source in rewound:
                 continue
             delivered = Delivered.of(record, message.value, message.headers)
-            verdict = self._seen[source].judge(delivered.index, delivered.hash)
+            try:
+                verdict = self._seen[source].judge(delivered.index, delivered.hash)
+            except HashMismatch as mismatch:
+                await self._settle(mismatch)
+                self._foreign(message)
+                continue
             if verdict is Verdict.GAP:
                 await self._commit(batch)
                 batch = []
@@ -153,8 +196,22 @@ class Consumer:
     def _foreign(self, message: Message) -> None:
         """Nothing is missed by passing over it: a record that should stand here leaves a gap."""
         self.counts["foreign"] += 1
-        about = {"consumer": self.name, "topic": message.topic, "offset": message.offset}
-        _log.error("a message is no record of its source", **about)
+        self._passed_over.note(source=self._sources[message.topic], topic=message.topic)
+
+    async def _settle(self, mismatch: HashMismatch) -> None:
+        """Returns where the source has the record as it was taken, so that what came now is not the source's. Raises
+        `TakenOtherwise`, and the mismatch itself where the source cannot be asked at all."""
+        if self._fetch is None:
+            raise mismatch
+        source, index = mismatch.source, mismatch.index
+        while True:
+            try:
+                values = await self._fetch(source, index - 1, 1)
+                break
+            except Exception as error:  # whatever it is, nobody else knows
+                await self._wait(error)
+        if not any(sha256(value).digest() == mismatch.taken for value in values):
+            raise TakenOtherwise(source, index, taken=mismatch.taken) from mismatch
 
     async def _fill(self, reader: Reader, source: str, index: int) -> bool:
         """Takes what is missing before ``index`` from the source itself. Raises `GapFound`.

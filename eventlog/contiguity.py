@@ -18,10 +18,22 @@ class Verdict(Enum):
 class HashMismatch(Exception):
     """A source's record came twice with different bytes: its log was forked or altered. Nothing more is taken."""
 
-    def __init__(self, source: str, index: int) -> None:
+    def __init__(self, source: str, index: int, *, taken: bytes) -> None:
+        """``taken``: the SHA-256 of the bytes that came first."""
         super().__init__(f"record {index} of {source} came twice with different bytes")
         self.source = source
         self.index = index
+        self.taken = taken
+
+
+class TakenOtherwise(HashMismatch):
+    """A record was taken that its source does not have, or has otherwise. Nothing more is taken: see "When a consumer
+    says TakenOtherwise" in docs/guides/operator.md."""
+
+    @property
+    def repair(self) -> str:
+        """The command of the service that takes the record as its source has it, and all later ones again."""
+        return f"retake {self.source}:{self.index}"
 
 
 class GapFound(Exception):
@@ -48,8 +60,8 @@ class Contiguity:
         if index > self.next:
             return Verdict.GAP
         if index < self.next:
-            if self._hashes.get(index, digest) != digest:
-                raise HashMismatch(self.source, index)
+            if (taken := self._hashes.get(index, digest)) != digest:
+                raise HashMismatch(self.source, index, taken=taken)
             return Verdict.DUPLICATE
         self.next += 1
         self._hashes[index] = digest

@@ -42,6 +42,7 @@ _HEAD = text(
     "SELECT index, record, headers FROM dead_letters"
     " WHERE consumer = :consumer AND source = :source AND stream = :stream ORDER BY index LIMIT 1"
 )
+_DROP = text("DELETE FROM dead_letters WHERE consumer = :consumer AND source = :source AND index >= :index")
 _TAKEN = text("DELETE FROM dead_letters WHERE consumer = :consumer AND source = :source AND index = :index")
 
 
@@ -78,6 +79,11 @@ async def park(session: AsyncConnection, record: Delivered, *, consumer: str, re
         "parked_at": parked_at,
     }
     await session.execute(_PARK, given)
+
+
+async def drop(session: AsyncConnection, *, consumer: str, source: str, first: int) -> None:
+    """Forgets what is parked of a source from index ``first`` on: those records are taken again from their source."""
+    await session.execute(_DROP, {"consumer": consumer, "source": source, "index": first})
 
 
 async def blocked(session: AsyncConnection, consumer: str, sources: list[str]) -> set[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from google.protobuf.message import DecodeError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,6 +41,13 @@ class Projection(Protocol):
     """Writes what a record means, in the session it is given. Raises for a record that it cannot take."""
 
     async def __call__(self, session: AsyncConnection, record: Delivered, /) -> None: ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A projection that knows by itself what it was handed, and has to let go of that before it takes it again."""
+
+    async def forget(self, session: AsyncConnection, source: str, /) -> None: ...
 
 
 async def hand_over(

@@ -7,7 +7,7 @@ free.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 from kafka.net.compat import KafkaNetClient
 
 from amparo.record.v1 import record_pb2
+from eventlog.origin import Origin
 
 CONNECT_MS = 5_000
 REQUEST_MS = 10_000
@@ -103,12 +104,17 @@ def headers_of(source: str, event: record_pb2.Event) -> list[tuple[str, bytes]]:
 
 
 def record_in(source: str, value: bytes) -> record_pb2.Record | None:
-    """The record in a message's value; ``None`` where it holds none of this source."""
+    """The record in these bytes; ``None`` where they hold none of this source. Says nothing of who wrote them."""
     try:
         record = record_pb2.Record.FromString(value)
     except DecodeError:
         return None
     return record if record.source == source else None
+
+
+def record_of(source: str, value: bytes, headers: Mapping[str, str], *, origin: Origin) -> record_pb2.Record | None:
+    """The record in a message of the source's topic; ``None`` where it holds none that the source published."""
+    return record_in(source, value) if origin.vouches(source, value, headers) else None
 
 
 def _open(client: Callable[..., C], **settings: Any) -> C:
@@ -207,31 +213,49 @@ def ensure_topic(bootstrap: str, topic: str, replication: Replication) -> None:
 @dataclass(frozen=True, slots=True)
 class Tail:
     """Where a topic ends: the offset of the next message, and the record with the highest index among the last
-    messages, if any."""
+    messages that the source published, if any. ``foreign``: how many messages were passed over to find it."""
 
     end: int
     record: record_pb2.Record | None
     value: bytes
+    foreign: int
 
 
-def read_tail(consumer: KafkaConsumer, *, source: str, topic: str) -> Tail:
-    """Reads a topic's last messages. Blocks. Raises ``KafkaError``."""
+def read_tail(consumer: KafkaConsumer, *, source: str, topic: str, origin: Origin) -> Tail:
+    """Reads a topic's last messages, and so many before them that one is the source's own. Blocks. Raises
+    ``KafkaError``."""
     partition = TopicPartition(topic, 0)
     consumer.assign([partition])
     end = end_of(consumer, topic)
-    consumer.seek(partition, max(consumer.beginning_offsets([partition], REQUEST_MS)[partition], end - TAIL_RECORDS))
+    beginning = consumer.beginning_offsets([partition], REQUEST_MS)[partition]
     found, value = None, b""
+    foreign, before, window = 0, end, TAIL_RECORDS
+    while found is None and before > beginning:
+        start = max(beginning, before - window)
+        for message in _between(consumer, partition, start, before):
+            record = record_of(source, message.value or b"", texts_of(message.headers), origin=origin)
+            if record is None:
+                foreign += 1
+            elif found is None or record.index > found.index:
+                found, value = record, message.value
+        before, window = start, 4 * window
+    return Tail(end, found, value, foreign)
+
+
+def _between(consumer: KafkaConsumer, partition: TopicPartition, start: int, end: int) -> Iterator[Any]:
+    consumer.seek(partition, start)
     quiet = 0
     while consumer.position(partition, REQUEST_MS) < end:
         messages = consumer.poll(POLL_MS).get(partition, [])
         quiet = 0 if messages else quiet + POLL_MS
         if quiet > REQUEST_MS:
-            raise KafkaTimeoutError(f"the last messages of {topic} did not come")
-        for message in messages:
-            record = record_in(source, message.value or b"")
-            if record is not None and (found is None or record.index > found.index):
-                found, value = record, message.value
-    return Tail(end, found, value)
+            raise KafkaTimeoutError(f"the last messages of {partition.topic} did not come")
+        yield from (message for message in messages if message.offset < end)
+
+
+def texts_of(headers: Iterable[tuple[str, bytes | None]]) -> Mapping[str, str]:
+    """Kafka's headers as texts; of several with one name the last."""
+    return {name: (value or b"").decode(errors="replace") for name, value in headers}
 
 
 def end_of(consumer: KafkaConsumer, topic: str) -> int:
@@ -289,7 +313,7 @@ class Reader:
                 partition.topic,
                 message.offset,
                 message.value or b"",
-                {k: v.decode(errors="replace") for k, v in message.headers},
+                texts_of(message.headers),
             )
             for partition, messages in found.items()
             for message in messages
@@ -320,4 +344,5 @@ __all__ = [
     "open_producer",
     "read_tail",
     "record_in",
+    "record_of",
 ]

@@ -31,6 +31,7 @@ from eventlog.kafka import (
     open_producer,
     read_tail,
 )
+from eventlog.origin import HEADER, Origin, PassedOver
 from eventlog.tracing import Tracing, as_kafka_headers
 
 BATCH_RECORDS = 500
@@ -51,9 +52,9 @@ _READ = "SELECT index, record, headers::text FROM records WHERE index >= %s ORDE
 class Diverged(Exception):
     """The topic holds a record that the store does not have, or has otherwise.
 
-    The database was restored from an old backup, or somebody else writes to the topic. Nothing more may be numbered or
-    published: the indexes that would be given were given before. A person has to decide, see "When a source says
-    Diverged" in docs/guides/operator.md.
+    The database was restored from an old backup, or another installation with the same transport key writes to the
+    topic. Nothing more may be numbered or published: the indexes that would be given were given before. A person has to
+    decide, see "When a source says Diverged" in docs/guides/operator.md.
     """
 
     def __init__(self, topic: str, index: int) -> None:
@@ -90,6 +91,7 @@ class Relay:
         topic: str,
         kafka: str,
         store: psycopg.AsyncConnection[Any],
+        origin: Origin,
         tracing: Tracing,
         replication: Replication,
         step: Step,
@@ -104,6 +106,8 @@ class Relay:
         """Set once the topic was compared with the store, or could not be reached."""
         self._kafka = kafka
         self._store = store
+        self._origin = origin
+        self._passed_over = PassedOver(reader="relay", tracing=tracing)
         self._tracing = tracing
         self._replication = replication
         self._step = step
@@ -179,7 +183,9 @@ class _Publishing:
         relay = self._relay
         ensure_topic(relay._kafka, relay.topic, relay._replication)
         self._consumer = open_consumer(relay._kafka)
-        tail = read_tail(self._consumer, source=relay.source, topic=relay.topic)
+        tail = read_tail(self._consumer, source=relay.source, topic=relay.topic, origin=relay._origin)
+        if tail.foreign:
+            relay._passed_over.note(source=relay.source, topic=relay.topic, count=tail.foreign)
         self._producer = open_producer(relay._kafka)
         return tail
 
@@ -242,10 +248,12 @@ class _Publishing:
     def _send_all(self, batch: Sequence[Framed]) -> list[Any]:
         relay = self._relay
         source, topic, sending, send = relay.source, relay.topic, relay._tracing.sending, self._producer.send
+        tag = relay._origin.tag
         sent = []
         for framed in batch:
             event = record_pb2.Event.FromString(framed.event)
             headers = headers_of(source, event)
+            headers.append((HEADER, tag(source, framed.record).encode()))
             with sending(topic, framed.headers) as traced:
                 headers += as_kafka_headers(traced)
                 sent.append(send(topic, framed.record, event.stream.encode(), headers, 0))

@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from amparo.record.v1 import record_pb2
 from eventlog.backoff import Backoff
 from eventlog.kafka import Replication
+from eventlog.origin import Origin
 from eventlog.relay import Framed, Relay, Step, read_headers
 from eventlog.tracing import NoTracing, Tracing
 
@@ -68,17 +69,20 @@ class Sequencer:
         topic: str,
         kafka: str,
         database: str,
+        origin: Origin,
         tracing: Tracing | None = None,
         replication: Replication | None = None,
         step: Step = _no_step,
     ) -> None:
-        """``database`` is the URL of the store as its sequencer role, ``kafka`` the bootstrap servers."""
+        """``database`` is the URL of the store as its sequencer role, ``kafka`` the bootstrap servers, ``origin`` tags
+        what is published."""
         self.source = source
         self.topic = topic
         self.role: Role = "contending"
         self.relay: Relay | None = None
         self._kafka = kafka
         self._database = make_url(database).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._origin = origin
         self._tracing = tracing or NoTracing()
         self._replication = replication or Replication()
         self._step = step
@@ -140,6 +144,7 @@ class Sequencer:
                 topic=self.topic,
                 kafka=self._kafka,
                 store=store,
+                origin=self._origin,
                 tracing=self._tracing,
                 replication=self._replication,
                 step=self._step,

@@ -20,6 +20,10 @@ class Tracing(Protocol):
         """A consumer span in the context of the message."""
         ...
 
+    def passed_over(self, topic: str, count: int) -> None:
+        """Counts messages of a topic that its source did not publish."""
+        ...
+
 
 class NoTracing:
     """Keeps nothing and costs next to nothing."""
@@ -32,6 +36,8 @@ class NoTracing:
 
     def processing(self, topic: str, headers: Mapping[str, str], *, offset: int) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def passed_over(self, topic: str, count: int) -> None: ...
 
 
 def as_kafka_headers(headers: Mapping[str, str]) -> Iterable[tuple[str, bytes]]:

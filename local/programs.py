@@ -72,6 +72,7 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
     if name in (*SERVICES, WORKERS):
         settings |= {variable: stack.values[variable] for variable in WITHIN}
         settings["AMPARO_DATABASE"] = stack.database(f"{name}_app")
+        settings["AMPARO_TRANSPORT_KEY"] = str(keys / "transport")
     if name in SERVICES:
         settings["AMPARO_SEQUENCER_DATABASE"] = stack.database(f"{name}_sequencer")
         settings["AMPARO_KEYRING"] = str(keys / "keyring")

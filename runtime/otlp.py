@@ -74,6 +74,7 @@ METRICS: Mapping[str, tuple[str, str, str]] = {
     "amparo.relay.lag": ("gauge", "{event}", "Records that are numbered and not published yet, by source."),
     "amparo.source.published": ("gauge", "{record}", "Records of a source that Kafka holds."),
     "amparo.consumer.taken": ("gauge", "{record}", "Records of a source that a consumer has taken, by consumer."),
+    "amparo.messages.passed_over": ("counter", "{message}", "Messages of a topic that its source did not publish."),
     "amparo.loop.failures": ("counter", "{failure}", "Crashes of a supervised loop, by its name."),
 }
 

@@ -6,6 +6,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from access import private_files
+from eventlog.origin import Origin
+from runtime.settings import Settings
+
 PURPOSE = b"amparo/idempotency-fingerprint/v1"
 
 
@@ -20,3 +24,10 @@ def fingerprint_key(receipt_key: Path | None) -> bytes:
     if receipt_key is None:
         return secrets.token_bytes(32)
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(receipt_key.read_bytes().strip())
+
+
+def origin(settings: Settings) -> Origin:
+    """What tags and checks the records that go through Kafka. Raises `SettingMissing`, `UnsafeKeyFile`,
+    `eventlog.origin.BadTransportKey`.
+    """
+    return Origin.load(private_files.read(settings.need("transport_key")))

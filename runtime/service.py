@@ -25,10 +25,10 @@ import access.middleware
 import access.problems
 from access.tokens import KeySet, Verifier, jwks_over_http
 from eventlog.store import EventStore, Ring
-from runtime import apidocs, database, logs, parked, records, telemetry
+from runtime import apidocs, database, logs, parked, records, retaking, telemetry
 from runtime.clock import Clock, system_clock
 from runtime.observed import Observed
-from runtime.secrets import fingerprint_key
+from runtime.secrets import fingerprint_key, origin
 from runtime.settings import SettingMissing, Settings
 from runtime.supervision import Loop, Supervision
 
@@ -209,6 +209,7 @@ class Service:
             topic=self.topic,
             kafka=self.settings.need("kafka"),
             database=self.settings.need("sequencer_database"),
+            origin=origin(self.settings),
             tracing=telemetry.messaging,
             replication=Replication.of(self.settings.replication),
         )
@@ -303,7 +304,7 @@ def main(
 ) -> None:
     """The command line of a process: ``python -m <package>`` serves, ``… migrate`` migrates its database, ``…
     surplus`` shows what its topic has and its store has not, ``… dead-letters`` shows what its consumers could not take
-    and has it taken again (`runtime.parked`).
+    and has it taken again (`runtime.parked`), ``… retake`` takes a record as its source has it (`runtime.retaking`).
 
     ``commands`` are further ones of its own, such as ``rebuild``. Ends with status 2 and one line on stderr when a
     setting is missing or wrong.
@@ -318,8 +319,11 @@ def main(
     command = known.get(" ".join(sys.argv[1:]))
     if sys.argv[1:2] == ["dead-letters"]:
         command = lambda settings: _dead_letters(build, name, settings, sys.argv[2:])  # noqa: E731
+    if sys.argv[1:2] == ["retake"]:
+        command = lambda settings: _retake(build, name, settings, sys.argv[2:])  # noqa: E731
     if command is None:
-        sys.exit(_complain(name, f"usage: python -m {package} [{' | '.join([*filter(None, known), parked.USAGE])}]"))
+        usages = [*filter(None, known), parked.USAGE, retaking.USAGE]
+        sys.exit(_complain(name, f"usage: python -m {package} [{' | '.join(usages)}]"))
     logs.start(name)
     try:
         settings = Settings()
@@ -343,6 +347,16 @@ def _dead_letters(build: Callable[[Settings], Service], name: str, settings: Set
         sys.exit(_complain(name, "takes no records of other services"))
     try:
         sys.exit(parked.run(service, words))
+    except ValueError as wrong:
+        sys.exit(_complain(name, str(wrong)))
+
+
+def _retake(build: Callable[[Settings], Service], name: str, settings: Settings, words: Sequence[str]) -> None:
+    service = build(settings)
+    if not service.consumes:
+        sys.exit(_complain(name, "takes no records of other services"))
+    try:
+        retaking.run(service, words)
     except ValueError as wrong:
         sys.exit(_complain(name, str(wrong)))
 

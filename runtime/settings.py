@@ -44,6 +44,9 @@ class Settings(BaseSettings):
 
     kafka: str = ""
     """Bootstrap servers, comma separated."""
+    transport_key: Path | None = None
+    """File: the key of the tags by which records that come through Kafka show that their source published them; the
+    same for every process of the mechanism."""
     replication: int = Field(default=1, ge=1, le=9)
     """On how many brokers a topic is made; where they are several, all but one must have a record before it counts."""
     temporal: str = ""

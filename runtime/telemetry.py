@@ -170,6 +170,9 @@ class Messaging:
             yield
         measure("messaging.process.duration", time.perf_counter() - started, topic=topic)
 
+    def passed_over(self, topic: str, count: int) -> None:
+        measure("amparo.messages.passed_over", count, topic=topic)
+
 
 def _messaging(operation: str, topic: str) -> dict[str, Value]:
     return {

@@ -9,6 +9,7 @@ from eventlog.consumer import Consumer
 from runtime import database, telemetry
 from runtime.clock import system_clock
 from runtime.gaps import fetcher
+from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
 from workflows.bridge import Bridge
@@ -62,6 +63,7 @@ async def _bridges(parts: Parts) -> Sequence[Consumer]:
         apply=Bridge(await connect(settings)),
         fetch=fetcher(settings),
         clock=system_clock,
+        origin=origin(settings),
         tracing=telemetry.messaging,
     )
     return (consumer,)

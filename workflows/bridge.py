@@ -39,6 +39,7 @@ _NOTE = text(
     RETURNING version
     """
 )
+_FORGET = text("UPDATE told SET version = 0 WHERE source = :source")
 _OPEN = text(
     "INSERT INTO open_streams (stream, case_id) VALUES (:stream, :case_id) ON CONFLICT DO NOTHING",
 )
@@ -68,6 +69,10 @@ class Bridge:
             await self.tell(told, case_id=event.correlation, happened=happened)
         except RPCError as error:
             raise TryAgain(f"Temporal: {error.status.name}") from error
+
+    async def forget(self, session: AsyncConnection, source: str) -> None:
+        """Lets records of a source be told again: see `eventlog.consumer.Consumer.retake`."""
+        await session.execute(_FORGET, {"source": source})
 
     async def _keep_account(self, session: AsyncConnection, stream: str, case_id: str, *, ended: bool) -> None:
         if ended:

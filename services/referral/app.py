@@ -10,6 +10,7 @@ from eventlog.store import EventStore, Ring
 from eventlog.transparency.note import NoteSigner
 from runtime import database, gaps, telemetry
 from runtime.clock import Clock, system_clock
+from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
 from services.referral.activities import TASK_QUEUE, activities
@@ -57,6 +58,7 @@ def create_service(settings: Settings, *, clock: Clock = system_clock, verifier:
             engine=parts.engine,
             apply=following(parts),
             clock=clock,
+            origin=origin(settings),
             fetch=gaps.fetcher(settings),
             tracing=telemetry.messaging,
         )

@@ -4,6 +4,7 @@ from access.tokens import Verifier
 from eventlog.consumer import Consumer
 from runtime import database, gaps, telemetry
 from runtime.clock import Clock, system_clock
+from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
 from services.timeline.api import cases, positions, response_times, stream
@@ -21,7 +22,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
     """The timeline's parts, from settings. Raises `runtime.settings.SettingMissing`."""
     engine = database.engine(settings.need("database"), name=NAME)
     topics = {settings.source(name): settings.topic(name) for name in SOURCES}
-    heads = Heads(kafka=settings.need("kafka"), topics=topics)
+    heads = Heads(kafka=settings.need("kafka"), topics=topics, origin=origin(settings))
     return Parts(engine=engine, clock=clock, wake=Wake(engine), heads=heads, sources=tuple(topics))
 
 
@@ -36,6 +37,7 @@ def create_service(settings: Settings, *, clock: Clock = system_clock, verifier:
             engine=parts.engine,
             apply=apply,
             clock=clock,
+            origin=origin(settings),
             fetch=gaps.fetcher(settings),
             tracing=telemetry.messaging,
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventlog.kafka import KafkaError, Lane, open_consumer, read_tail
+from eventlog.origin import Origin
 
 ANSWER_S = 2.0
 
@@ -12,10 +13,11 @@ ANSWER_S = 2.0
 class Heads:
     """The last index of each source's topic. Its connection opens with the first question."""
 
-    def __init__(self, *, kafka: str, topics: Mapping[str, str]) -> None:
-        """``topics`` by source."""
+    def __init__(self, *, kafka: str, topics: Mapping[str, str], origin: Origin) -> None:
+        """``topics`` by source; ``origin`` tells what each source published."""
         self._kafka = kafka
         self._topics = topics
+        self._origin = origin
         self._lane = Lane("kafka-heads")
         self._consumer: Any = None
 
@@ -34,7 +36,7 @@ class Heads:
         try:
             if self._consumer is None:
                 self._consumer = open_consumer(self._kafka)
-            tail = read_tail(self._consumer, source=source, topic=self._topics[source])
+            tail = read_tail(self._consumer, source=source, topic=self._topics[source], origin=self._origin)
         except KafkaError:
             self._close()
             raise

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from amparo.record.v1 import record_pb2
-from eventlog.kafka import KafkaError, Reader, record_in
+from eventlog.kafka import KafkaError, Reader, record_of
+from eventlog.origin import Origin
 from services.timeline import log, projections
 from services.timeline.taking import parse
 
@@ -98,10 +99,11 @@ async def _places(session: AsyncConnection, source: str) -> AsyncIterator[tuple[
 class Replaying:
     """Records from Kafka, and from the sources' read APIs where Kafka does not have them."""
 
-    def __init__(self, *, kafka: str, topic: Callable[[str], str], fetch: Fetch) -> None:
+    def __init__(self, *, kafka: str, topic: Callable[[str], str], fetch: Fetch, origin: Origin) -> None:
         self._kafka = kafka
         self._topic = topic
         self._fetch = fetch
+        self._origin = origin
 
     async def __call__(self, source: str, last: int) -> AsyncIterator[bytes]:
         """See `Replay`. Ends early where nobody has the next record."""
@@ -139,6 +141,6 @@ class Replaying:
                 messages = await reader.poll()
                 quiet = 0 if messages else quiet + 1
                 for message in messages:
-                    found = record_in(source, message.value)
+                    found = record_of(source, message.value, message.headers, origin=self._origin)
                     if found is not None:
                         yield found.index, message.value

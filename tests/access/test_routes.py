@@ -35,6 +35,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     given = {
         "ENVIRONMENT": "embedded",
         "KEYRING": str(tmp_path / "keyring"),
+        "TRANSPORT_KEY": str(tmp_path / "transport"),
         "RECEIPT_KEY": str(tmp_path / "receipts" / f"pe.{name}"),
         "CLIENT_ID": name,
         "CLIENT_KEY": str(tmp_path / "clients" / f"{name}.jwk"),

@@ -1,7 +1,8 @@
 """One source of a test's own: its store in a real PostgreSQL, its topic in a real Kafka."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from amparo.record.v1 import record_pb2
 from eventlog import schema
 from eventlog.consumer import Consumer, Fetch, Projection
 from eventlog.kafka import open_admin
+from eventlog.origin import HEADER, KEY_BYTES, Origin
 from eventlog.sequencer import Sequencer
 from eventlog.store import ActKey, Actor, Appended, EventStore
 from eventlog.transparency.note import NoteSigner
@@ -30,6 +32,7 @@ from tests.stack import Databases
 
 # kafka-python leaves the socket of a refused connection to the garbage collector, which finds it in some later test.
 LEFT_SOCKETS = "ignore:unclosed <socket:ResourceWarning"
+TRANSPORT_KEY = b64encode(bytes(range(KEY_BYTES))).decode()
 NOW = datetime(2026, 3, 2, 9, 30, 0, 250_000, tzinfo=UTC)
 WAIT_S = 60
 FILER = Actor(id="filer-1", role="filer", unit="ngo-1")
@@ -51,6 +54,7 @@ class Log:
 
     databases: Databases
     kafka: str
+    origin: Origin = field(default_factory=lambda: Origin.load(TRANSPORT_KEY))
     signer: NoteSigner = field(default_factory=lambda: NoteSigner.generate("sample"))
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -93,7 +97,8 @@ class Log:
     def sequencer(self, **given: Any) -> Sequencer:
         """A sequencer that does not run yet."""
         url = self.databases.url("intake", "sequencer")
-        return Sequencer(**{"source": self.source, "topic": self.topic, "kafka": self.kafka, "database": url, **given})
+        own = {"source": self.source, "topic": self.topic, "kafka": self.kafka, "database": url, "origin": self.origin}
+        return Sequencer(**{**own, **given})
 
     def consumer(self, apply: Projection | None = None, fetch: Fetch | None = None, **given: Any) -> Consumer:
         """A consumer that does not run yet; by default it notes what it took in the table ``taken``."""
@@ -104,6 +109,7 @@ class Log:
             engine=self.engine,
             apply=apply or note_taken,
             clock=lambda: NOW,
+            origin=self.origin,
             fetch=fetch,
             **given,
         )
@@ -174,10 +180,18 @@ class Log:
         )
 
     def publish(self, *values: bytes) -> None:
-        """Writes to the topic past the sequencer, as a zombie or an intruder would."""
+        """Writes to the topic past the sequencer, with the source's tag, as another relay would."""
+        self._send([(value, {HEADER: self.origin.tag(self.source, value)}) for value in values])
+
+    def forge(self, *values: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Writes to the topic as somebody does who reaches the broker and holds no key."""
+        self._send([(value, headers or {}) for value in values])
+
+    def _send(self, messages: list[tuple[bytes, Mapping[str, str]]]) -> None:
         producer = KafkaProducer(bootstrap_servers=self.kafka, acks="all")
-        for value in values:
-            producer.send(self.topic, value, b"key", partition=0).get(10)
+        for value, headers in messages:
+            given = [(name, text.encode()) for name, text in headers.items()]
+            producer.send(self.topic, value, b"key", given, 0).get(10)
         producer.close()
 
     def delete_topic(self) -> None:
@@ -231,4 +245,4 @@ async def store(databases: Databases) -> AsyncIterator[Log]:
         await engine.dispose()
 
 
-__all__ = ["FILER", "NOW", "WAIT_S", "Log", "event_in", "note_taken"]
+__all__ = ["FILER", "NOW", "TRANSPORT_KEY", "WAIT_S", "Log", "event_in", "note_taken"]

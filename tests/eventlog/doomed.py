@@ -9,7 +9,9 @@ import signal
 import sys
 from collections import Counter
 
+from eventlog.origin import Origin
 from eventlog.sequencer import Sequencer
+from tests.eventlog.conftest import TRANSPORT_KEY
 
 
 async def main(source: str, topic: str, kafka: str, database: str, last_step: str, times: str) -> None:
@@ -21,7 +23,8 @@ async def main(source: str, topic: str, kafka: str, database: str, last_step: st
         if step == last_step and done[step] == int(times):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    await Sequencer(source=source, topic=topic, kafka=kafka, database=database, step=count).run()
+    origin = Origin.load(TRANSPORT_KEY)
+    await Sequencer(source=source, topic=topic, kafka=kafka, database=database, origin=origin, step=count).run()
 
 
 if __name__ == "__main__":

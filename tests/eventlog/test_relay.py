@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from eventlog import relay
 from eventlog.codec import instant
 from eventlog.kafka import Replication, TopicUnfit, open_admin
+from eventlog.origin import HEADER
 from eventlog.relay import Diverged
 from eventlog.sequencer import frame
 from eventlog.store import EventStore
@@ -20,7 +21,7 @@ from tests.eventually import eventually
 
 
 async def test_the_headers_agree_with_the_event(log: Log) -> None:
-    """They are a copy for routers, under no hash: so nothing may be in them that the event does not say."""
+    """They are a copy for routers, under no hash: so nothing is in them that the event does not say, but the tag."""
     log.start(log.sequencer())
     await log.append_many(3)
     for message in await log.published(3):
@@ -32,6 +33,7 @@ async def test_the_headers_agree_with_the_event(log: Log) -> None:
             "ce_type": event.type,
             "ce_time": instant(event.occurred_at).isoformat(),
             "ce_subject": event.stream,
+            HEADER: log.origin.tag(log.source, message.value),
         }
         assert datetime.fromisoformat(headers["ce_time"]) == NOW
         assert message.key.decode() == event.stream
@@ -50,6 +52,8 @@ class Traced:
     @contextmanager
     def processing(self, topic: str, headers: Mapping[str, str], *, offset: int) -> Iterator[None]:
         yield
+
+    def passed_over(self, topic: str, count: int) -> None: ...
 
 
 async def test_the_trace_of_an_act_travels_with_its_message(log: Log) -> None:

@@ -1,5 +1,7 @@
 """A small real service, its databases, its topic, and people who hold tokens for it."""
 
+import base64
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -10,7 +12,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from access import private_files
 from access.tokens import Verifier
+from eventlog.origin import KEY_BYTES
 from eventlog.transparency.note import NoteSigner
 from runtime.clock import system_clock
 from runtime.database import migrate
@@ -68,7 +72,14 @@ def receipt_key(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def parcel_settings(databases: Databases, kafka: str, receipt_key: Path) -> Settings:
+def transport_key(tmp_path: Path) -> Path:
+    file = tmp_path / "transport"
+    private_files.write(file, base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    return file
+
+
+@pytest.fixture
+def parcel_settings(databases: Databases, kafka: str, receipt_key: Path, transport_key: Path) -> Settings:
     """The settings of the small service, on a migrated database of its own."""
     migrate("tests.runtime.parcels", databases.url("intake", "owner"))
     return Settings(
@@ -78,6 +89,7 @@ def parcel_settings(databases: Databases, kafka: str, receipt_key: Path) -> Sett
         sequencer_database=databases.url("intake", "sequencer"),
         kafka=kafka,
         receipt_key=receipt_key,
+        transport_key=transport_key,
     )
 
 

@@ -35,6 +35,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "AMPARO_SEQUENCER_DATABASE": settings.sequencer_database,
         "AMPARO_KAFKA": settings.kafka,
         "AMPARO_RECEIPT_KEY": str(settings.receipt_key),
+        "AMPARO_TRANSPORT_KEY": str(settings.transport_key),
         **more,
     }
 

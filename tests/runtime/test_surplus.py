@@ -3,14 +3,17 @@
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
 
 from amparo.record.v1 import record_pb2
 from eventlog.kafka import drop_producer, open_producer
+from eventlog.origin import HEADER
 from eventlog.sequencer import frame
 from runtime.database import engine
+from runtime.secrets import origin
 from runtime.settings import Settings
 from runtime.surplus import print_surplus
 from tests.eventually import eventually
@@ -36,11 +39,11 @@ async def published(settings: Settings, serve: Serve, issuer: Issuer) -> bytes:
     return record_pb2.Record.FromString(record).event
 
 
-def write(settings: Settings, *values: bytes) -> None:
+def write(settings: Settings, *values: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
     """Into the service's topic, past its store."""
     producer = open_producer(settings.kafka)
     for value in values:
-        producer.send(settings.topic("intake"), value, b"key", partition=0).get(10)
+        producer.send(settings.topic("intake"), value, b"key", list(headers), 0).get(10)
     drop_producer(producer)
 
 
@@ -52,7 +55,9 @@ async def test_records_that_the_store_lacks_or_has_otherwise_are_shown_with_thei
     source = parcel_settings.source("intake")
     other = record_pb2.Event(stream="parcel/x", version=4, type="amparo.x").SerializeToString()
     lost, altered = frame(source, 1, event), frame(source, 0, other)
-    await asyncio.to_thread(write, parcel_settings, b"no record", lost, altered)
+    tag = origin(parcel_settings).tag(source, lost)
+    await asyncio.to_thread(write, parcel_settings, lost, headers=[(HEADER, tag.encode())])
+    await asyncio.to_thread(write, parcel_settings, b"no record", altered)
     capsys.readouterr()
     await asyncio.to_thread(print_surplus, parcel_settings, "intake")
     shown = capsys.readouterr()
@@ -61,6 +66,7 @@ async def test_records_that_the_store_lacks_or_has_otherwise_are_shown_with_thei
         (1, False, lost),
         (0, True, altered),
     ]
+    assert [line["tagged"] for line in lines] == [True, False]
     assert lines[0]["recorded_at"] == record_pb2.Event.FromString(event).recorded_at.ToJsonString()
     assert (lines[1]["stream"], lines[1]["version"]) == ("parcel/x", 4)
     assert "2 records that the store does not have so" in shown.err

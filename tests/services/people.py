@@ -115,6 +115,7 @@ def migrated(postgres: str, folder: Path, *, service: str) -> Iterator[tuple[Set
         owner_database=databases.url(service, "owner"),
         vault_database=databases.url("vault", service),
         keyring=folder / "keyring",
+        transport_key=folder / "transport",
         receipt_key=folder / "receipts" / f"{databases.mechanism}.{service}",
         issuer=ISSUER,
         audience=AUDIENCE,

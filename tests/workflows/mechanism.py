@@ -83,6 +83,7 @@ class Mechanism:
             database=url(service),
             vault_database=url("vault", service),
             keyring=self._folder / "keyring",
+            transport_key=self._folder / "transport",
             receipt_key=self._folder / "receipts" / f"{mechanism}.{service}",
             pack=self._pack,
         )

@@ -24,6 +24,7 @@ from eventlog.store import Actor, EventStore, Ring
 from eventlog.transparency.note import NoteSigner
 from runtime import database, telemetry
 from runtime.clock import system_clock
+from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
 from tests.runtime.parcels.flow import QUEUE, Ask
@@ -119,6 +120,7 @@ def create_service(settings: Settings, *, verifier: Verifier | None = None) -> S
                 engine=parts.engine,
                 apply=see,
                 clock=system_clock,
+                origin=origin(settings),
                 tracing=telemetry.messaging,
             ),
         ),

@@ -12,6 +12,7 @@ from eventlog import dead_letters
 from eventlog.consumer import Consumer
 from eventlog.decider import Refused
 from eventlog.delivered import Delivered
+from eventlog.origin import KEY_BYTES, Origin
 from runtime import parked
 from tests.services.protection.conftest import Office
 
@@ -40,6 +41,7 @@ class Reading:
                 engine=self.engine,
                 apply=self.apply,
                 clock=self.office.hands,
+                origin=Origin(bytes(KEY_BYTES)),
             )
         ]
 

@@ -1,12 +1,16 @@
 """A migrated timeline database as its application role sees it, and its API with people who hold tokens for it."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from access import private_files
+from eventlog.origin import KEY_BYTES
 from runtime.database import engine, migrate
 from runtime.service import Service
 from runtime.settings import Settings
@@ -59,13 +63,24 @@ async def told(database: AsyncEngine) -> Story:
 
 
 @pytest.fixture
-async def service(timeline_databases: Databases, database: AsyncEngine, issuer: Issuer) -> AsyncIterator[Service]:
+def transport_key(tmp_path: Path) -> Path:
+    """The file of the key that every process of the mechanism holds."""
+    file = tmp_path / "transport"
+    private_files.write(file, b64encode(bytes(range(KEY_BYTES))).decode())
+    return file
+
+
+@pytest.fixture
+async def service(
+    timeline_databases: Databases, database: AsyncEngine, issuer: Issuer, transport_key: Path
+) -> AsyncIterator[Service]:
     """The timeline's process a minute after noon, without its loops; no Kafka answers it."""
     settings = Settings(
         environment="embedded",
         mechanism=timeline_databases.mechanism,
         database=timeline_databases.url("timeline"),
         kafka="127.0.0.1:1",
+        transport_key=transport_key,
     )
     made = create_service(settings, clock=lambda: at(60), verifier=issuer.verifier)
     yield made

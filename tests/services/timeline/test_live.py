@@ -21,10 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from amparo.intake.v1 import events_pb2 as intake
 from amparo.record.v1 import record_pb2
 from eventlog.kafka import Replication, ensure_topic, open_producer
+from eventlog.origin import HEADER, Origin
 from local import ports
 from runtime.service import Service
 from runtime.settings import Settings
 from services.timeline import projections
+from services.timeline.__main__ import retake_all
 from services.timeline.api import stream
 from services.timeline.app import create_service
 from services.timeline.rebuild import RecordAltered, RecordMissing, Replaying, rebuild
@@ -38,8 +40,10 @@ from tests.stack import Databases
 class Topics:
     """The topics of a mechanism of a test's own, and what is published to them."""
 
-    def __init__(self, kafka: str) -> None:
+    def __init__(self, kafka: str, transport_key: Path) -> None:
         self.kafka = kafka
+        self.transport_key = transport_key
+        self.origin = Origin.load(transport_key.read_text())
         self.mechanism = f"t{secrets.token_hex(3)}"
 
     def source(self, record: bytes) -> bytes:
@@ -59,14 +63,16 @@ class Topics:
             ensure_topic(self.kafka, self.name(f"{self.mechanism}.{service}"), Replication())
         producer = open_producer(self.kafka)
         for record in records:
-            producer.send(self.name(parse(record).source), record)
+            source = parse(record).source
+            tag = self.origin.tag(source, record).encode()
+            producer.send(self.name(source), record, headers=[(HEADER, tag)])
         producer.flush()
         producer.close()
 
 
 @pytest.fixture
-def topics(kafka: str) -> Topics:
-    return Topics(kafka)
+def topics(kafka: str, transport_key: Path) -> Topics:
+    return Topics(kafka, transport_key)
 
 
 @pytest.fixture
@@ -79,6 +85,7 @@ async def running(
         mechanism=topics.mechanism,
         database=timeline_databases.url("timeline"),
         kafka=topics.kafka,
+        transport_key=topics.transport_key,
         port=ports.choose(["timeline"])["timeline"],
         client_id="timeline",
         client_key=_client_key(tmp_path),
@@ -300,7 +307,7 @@ async def test_rebuilt_tables_equal_the_live_ones_byte_for_byte(topics: Topics, 
     story, live = await _told_live(topics, database)
     await topics.publish(story.told)
     await _spoil(database)
-    replay = Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing)
+    replay = Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing, origin=topics.origin)
     assert await rebuild(database, replay=replay) == len(story.told)
     assert await _rows(database) == live
     assert all(live.values())
@@ -320,6 +327,7 @@ async def test_the_command_rebuilds(
         "AMPARO_MECHANISM": topics.mechanism,
         "AMPARO_DATABASE": timeline_databases.url("timeline"),
         "AMPARO_KAFKA": topics.kafka,
+        "AMPARO_TRANSPORT_KEY": str(topics.transport_key),
         "AMPARO_CLIENT_ID": "timeline",
         "AMPARO_CLIENT_KEY": str(_client_key(tmp_path)),
         "AMPARO_TOKEN_ENDPOINT": "http://127.0.0.1:1/token",
@@ -350,7 +358,7 @@ async def test_what_kafka_lost_is_asked_of_the_sources(topics: Topics, database:
         found = story.records[f"pe.{source.partition('.')[2]}"]
         return [topics.source(record) for record in found[after + 1 : after + 3]]
 
-    await rebuild(database, replay=Replaying(kafka=topics.kafka, topic=topics.name, fetch=fetch))
+    await rebuild(database, replay=Replaying(kafka=topics.kafka, topic=topics.name, fetch=fetch, origin=topics.origin))
     assert await _rows(database) == live
 
 
@@ -361,7 +369,9 @@ async def test_an_altered_record_stops_a_rebuild_and_nothing_has_changed(topics:
     altered[-1] ^= 1
     await topics.publish([*story.told[:7], bytes(altered), *story.told[8:]])
     with pytest.raises(RecordAltered):
-        await rebuild(database, replay=Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing))
+        await rebuild(
+            database, replay=Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing, origin=topics.origin)
+        )
     assert await _rows(database) == live
 
 
@@ -372,7 +382,9 @@ async def test_a_record_that_nobody_has_stops_a_rebuild_and_nothing_has_changed(
     story, live = await _told_live(topics, database)
     await topics.publish(story.told[:-1])
     with pytest.raises(RecordMissing):
-        await rebuild(database, replay=Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing))
+        await rebuild(
+            database, replay=Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing, origin=topics.origin)
+        )
     assert await _rows(database) == live
 
 
@@ -383,7 +395,7 @@ async def test_a_rebuild_waits_for_no_reader_and_loses_no_record(
     story = whole_story()
     await topics.publish(story.told[:15])
     await _settled(database, 15)
-    replay = Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing)
+    replay = Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing, origin=topics.origin)
     _, rebuilt = await asyncio.gather(topics.publish(story.told[15:]), rebuild(database, replay=replay))
     await _settled(database, len(story.told))
     live = await _rows(database)
@@ -391,3 +403,21 @@ async def test_a_rebuild_waits_for_no_reader_and_loses_no_record(
     await rebuild(database, replay=replay)
     assert await _rows(database) == live
     assert any(POLICE in row for row in live["referrals"])
+
+
+async def test_a_timeline_that_took_what_no_source_has_is_made_anew(
+    topics: Topics, running: Service, timeline_databases: Databases, database: AsyncEngine
+) -> None:
+    """``retake``: the database's owner empties it while the process runs, which takes every record again."""
+    story = whole_story()
+    await topics.publish(story.told[:-1])
+    await _settled(database, len(story.told) - 1)
+    owner = timeline_databases.url("timeline", "owner")
+    emptying = running.settings.model_copy(update={"owner_database": owner})
+    assert await retake_all(emptying) == len(story.told) - 1
+    await topics.publish(story.told[-1:])
+    await _settled(database, len(story.told))
+    replay = Replaying(kafka=topics.kafka, topic=topics.name, fetch=_nothing, origin=topics.origin)
+    live = await _rows(database)
+    assert await rebuild(database, replay=replay) == len(story.told)
+    assert await _rows(database) == live
