@@ -28,7 +28,8 @@ WITHOUT_LEGAL_BASIS = frozenset({"not_our_jurisdiction", "no_means"})
 ground names its article.
 """
 
-# It travels in clear. An article has a number; a sentence about somebody does not fit.
+# An article has a number; a sentence about somebody does not fit. It is sealed all the same: nobody can tell from the
+# form that a text names no one.
 _LEGAL_BASIS = re.compile(r"(?=.*\d)[\w .,;:°º()/-]{3,80}")
 
 
@@ -108,9 +109,9 @@ class ReferralAccepted:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReferralRejected:
     ground: RejectionGround
-    legal_basis: str
     at: datetime
     late: bool
+    legal_basis: Personal = None
     reasons: Personal = None
 
 
@@ -205,7 +206,7 @@ class Reject:
     agency: str
     ground: RejectionGround
     now: datetime
-    legal_basis: str = ""
+    legal_basis: str = field(default="", repr=False)
     at: datetime | None = None
     reasons: str = field(default="", repr=False)
 
@@ -245,7 +246,7 @@ class Referral:
     sent: ReferralSent | None = None
     rungs: frozenset[tuple[str, int]] = frozenset()
     accepted: bool = False
-    rejected: tuple[RejectionGround, str] | None = None
+    rejected: RejectionGround | None = None
     done: bool | None = None
 
     @property
@@ -391,14 +392,18 @@ def _acted(state: Referral, act: AgencyAct) -> tuple[Event, ...]:
                 return ()
             event = ReferralAccepted(at=at, late=late)
         case Reject(ground=ground, legal_basis=article):
-            if state.stage is Stage.REJECTED and state.rejected == (ground, article):
+            if state.stage is Stage.REJECTED and state.rejected is ground:
                 return ()
             if ground not in WITHOUT_LEGAL_BASIS and not _LEGAL_BASIS.fullmatch(article):
                 raise Refused(
                     "legal-basis-missing", "this ground needs its article, with its number, in at most 80 characters"
                 )
             event = ReferralRejected(
-                ground=ground, legal_basis=article, at=at, late=late, reasons=_plain(sent.subject_id, act.reasons)
+                ground=ground,
+                at=at,
+                late=late,
+                legal_basis=_plain(sent.subject_id, article),
+                reasons=_plain(sent.subject_id, act.reasons),
             )
         case Answer(done=done):
             if state.stage is Stage.ANSWERED and state.done is done:
@@ -432,8 +437,8 @@ def evolve(state: Referral, event: Event) -> Referral:
             return replace(after, sent=widened)
         case ReferralAccepted():
             return replace(after, accepted=True)
-        case ReferralRejected(ground=ground, legal_basis=article):
-            return replace(after, rejected=(ground, article))
+        case ReferralRejected(ground=ground):
+            return replace(after, rejected=ground)
         case ReferralAnswered(done=done):
             return replace(after, done=done)
         case SilenceNoted(clock=clock, rung=rung):

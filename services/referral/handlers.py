@@ -267,7 +267,9 @@ async def _keys_to_seal(
     command: domain.Command, sent: domain.ReferralSent, *, actor: Actor, parts: Parts
 ) -> Mapping[str, bytes]:
     match command:
-        case domain.Reject(reasons=words) | domain.Answer(answer=words) if words:
+        case domain.Reject(legal_basis=article, reasons=words) if article or words:
+            return await parts.vault.for_sealing([sent.subject_id], actor=actor)
+        case domain.Answer(answer=words) if words:
             return await parts.vault.for_sealing([sent.subject_id], actor=actor)
         case _:
             return {}

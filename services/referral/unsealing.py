@@ -79,7 +79,7 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
 
 
 async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Written, ...]:
-    """What stands sealed in the referral's own events: reasons and answers, in their order.
+    """What stands sealed in the referral's own events: articles, reasons and answers, in their order.
 
     For the mechanism's coordinators and the addressee, who reads what it wrote itself for ever. Raises ``Refused``
     ``not-found``.
@@ -103,7 +103,7 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
 
 
 def _sealed(event: object) -> Iterable[Sealed]:
-    for name in ("reasons", "answer"):
+    for name in ("legal_basis", "reasons", "answer"):
         if isinstance(found := getattr(event, name, None), Sealed):
             yield found
 

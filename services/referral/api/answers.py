@@ -64,7 +64,6 @@ class ReferralAnswer(Answer):
     next: Due | None
     acts: list[ActDone]
     ground: RejectionGround | None
-    legal_basis: str | None
     done: bool | None
     version: int
     mechanism: StaffPart | None = Field(description="Null for agencies.")
@@ -100,7 +99,7 @@ class WrittenText(Answer):
 
 
 class TextsAnswer(Answer):
-    """Reasons and answers, in clear. Your reading was recorded."""
+    """Articles, reasons and answers, in clear. Your reading was recorded."""
 
     referral_id: str
     texts: list[WrittenText]
@@ -128,7 +127,6 @@ _STOPS = {
 def referral_answer(seen: Seen, *, staff: bool) -> ReferralAnswer:
     """A referral for the agency that was asked, or with the mechanism's own part for its ``staff``."""
     sent, state = seen.sent, seen.state
-    ground, legal_basis = state.rejected or (None, None)
     return ReferralAnswer(
         referral_id=sent.referral_id,
         case_id=sent.case_id,
@@ -156,8 +154,7 @@ def referral_answer(seen: Seen, *, staff: bool) -> ReferralAnswer:
             for stored in seen.history.events
             if type(stored.event) in _ACT_NAMES
         ],
-        ground=ground,
-        legal_basis=legal_basis,
+        ground=state.rejected,
         done=state.done,
         version=seen.history.version,
         mechanism=_staff_part(seen) if staff else None,

@@ -44,7 +44,8 @@ class RejectionBody(ActBody):
 
     ground: RejectionGround
     legal_basis: LegalBasis = Field(
-        default="", description="The article, with its number. Needed unless `not_our_jurisdiction` or `no_means`."
+        default="",
+        description="The article, with its number. Sealed. Needed unless `not_our_jurisdiction` or `no_means`.",
     )
     reasons: Words = Field(default="", description="In words. Sealed.")
 

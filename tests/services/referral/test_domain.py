@@ -58,7 +58,8 @@ RECALLED = ReferralRecalled(ground="consent_withdrawn")
 def rejected(
     ground: RejectionGround = RejectionGround.REFUSED, legal_basis: str = "Ley 30714 G-39"
 ) -> ReferralRejected:
-    return ReferralRejected(ground=ground, legal_basis=legal_basis, at=SOON, late=False)
+    article = Plain(DEFENDER, legal_basis) if legal_basis else None
+    return ReferralRejected(ground=ground, legal_basis=article, at=SOON, late=False)
 
 
 def test_events_and_their_messages_say_the_same() -> None:
@@ -186,7 +187,7 @@ def test_a_refusal_needs_its_article(ground: RejectionGround) -> None:
 
 @pytest.mark.parametrize("article", ["", "because", "x" * 81 + "1", "art. 1\nand a story", "art. 5 <b>"])
 def test_an_article_is_an_article(article: str) -> None:
-    """The legal basis travels in clear, so a sentence about somebody must not fit."""
+    """A sentence about somebody is no legal basis."""
     command = Reject(agency=POLICE, now=SOON, ground=RejectionGround.REFUSED, legal_basis=article)
     given(SENT, ACKNOWLEDGED).when(command).refused("legal-basis-missing")
 

@@ -63,6 +63,27 @@ async def test_a_referral_holds_no_word_in_clear(room: Room) -> None:
     }
 
 
+async def test_what_an_agency_writes_is_sealed(room: Room) -> None:
+    """An article's text may name somebody as well as a reason may; nothing that an agency writes stands in clear."""
+    _, referral_id = await room.sent()
+    article, reasons = "art. 99, tío de Illari", "An invented cousin serves here."
+    command = domain.Reject(
+        agency=POLICE,
+        ground=domain.RejectionGround.CONFLICT_OF_INTEREST,
+        legal_basis=article,
+        reasons=reasons,
+        now=room.clock(),
+    )
+    await handlers.act_on_referral(command, referral_id=referral_id, actor=OFFICER, act=act(), parts=room.parts)
+    async with room.owner.connect() as connection:
+        found = await connection.execute(text("SELECT event FROM events WHERE stream LIKE 'referral/%'"))
+        events = [bytes(event) for event in found.scalars()]
+    assert events
+    assert not [event for event in events if article.encode() in event or reasons.encode() in event]
+    told = await unsealing.written(referral_id, actor=OFFICER, parts=room.parts)
+    assert [(written.path, written.text) for written in told] == [("legal_basis", article), ("reasons", reasons)]
+
+
 async def test_sending_again_answers_with_the_first_referral(room: Room) -> None:
     """A workflow that was rebuilt repeats nothing, even where eight of them ask at once."""
     case, first = await room.sent()

@@ -148,7 +148,7 @@ def whole_story() -> Story:
     send(story, "r-prosecutor", agency=PROSECUTOR, second=2.5)
     send(story, "r-ombudsman", agency=OMBUDSMAN, second=3)
     act(story, "r-police", referral.ReferralAcknowledged(at=stamp(4)), second=5)
-    rejected = referral.ReferralRejected(ground=referral.REJECTION_GROUND_NO_MEANS, legal_basis="art. 1")
+    rejected = referral.ReferralRejected(ground=referral.REJECTION_GROUND_NO_MEANS)
     act(story, "r-prosecutor", rejected, second=7, unit=PROSECUTOR)
     noted = referral.SilenceNoted(clock="answer", rung=100, due=stamp(22), told=["coordinator"])
     act(story, "r-police", noted, second=22, unit="")

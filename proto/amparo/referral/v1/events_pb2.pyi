@@ -142,16 +142,14 @@ class ReferralAccepted(_message.Message):
     def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., late: _Optional[bool] = ...) -> None: ...
 
 class ReferralRejected(_message.Message):
-    __slots__ = ("ground", "legal_basis", "at", "late")
+    __slots__ = ("ground", "at", "late")
     GROUND_FIELD_NUMBER: _ClassVar[int]
-    LEGAL_BASIS_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
     ground: RejectionGround
-    legal_basis: str
     at: _timestamp_pb2.Timestamp
     late: bool
-    def __init__(self, ground: _Optional[_Union[RejectionGround, str]] = ..., legal_basis: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., late: _Optional[bool] = ...) -> None: ...
+    def __init__(self, ground: _Optional[_Union[RejectionGround, str]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., late: _Optional[bool] = ...) -> None: ...
 
 class ReferralAnswered(_message.Message):
     __slots__ = ("at", "late", "done")
