@@ -1,6 +1,7 @@
 """Each of Amparo's processes and jobs in docker-compose.yml, held against the code that it runs."""
 
 import importlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -59,7 +60,7 @@ class Inside:
         run = self._folder / service.name
         run.mkdir()
         for source, target in service.secrets.items():
-            (run / Path(target).name).write_text((self._secrets / source).read_text())
+            shutil.copy(self._secrets / source, run / Path(target).name)  # with its mode, as it is mounted
         self._monkeypatch.setattr(runtime.settings, "SECRETS", run)
         for name in runtime.settings.Settings.model_fields:
             self._monkeypatch.delenv(f"AMPARO_{name.upper()}", raising=False)
