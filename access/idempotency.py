@@ -31,7 +31,8 @@ async def act_header(
         ),
     ],
 ) -> ActKey:
-    """The act of this request. A missing or malformed key becomes the problem ``missing-idempotency-key``."""
+    """The act of this request. A missing or malformed key becomes the problem ``missing-idempotency-key`` or
+    ``malformed-idempotency-key``."""
     actor = await authenticated(request)
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
     key: bytes = request.app.state.fingerprint_key

@@ -3,7 +3,8 @@
 The server's own banner is not ours to remove: start uvicorn with ``server_header=False``.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -102,7 +103,8 @@ class Faults:
 
 
 class BodyCap:
-    """Reads a body to its end before the application sees it; refuses it as soon as it is too large or of another type.
+    """Reads a body to its end before the application sees it; refuses it as soon as it is too large or of another type,
+    and where an object in it names a member twice: of two lists of exclusions, the parser would silently drop one.
 
     A declared length is believed when it is too large, never when it is small: a chunked body is counted as it comes.
     """
@@ -137,11 +139,33 @@ class BodyCap:
         if body and self._media_type is not None and sent_as != self._media_type:
             await self._refuse("unsupported-media-type", scope, receive, send)
             return
+        if body and self._media_type == JSON and _names_a_member_twice(body):
+            await answer("malformed-request")(scope, receive, send)
+            return
         await self._app(scope, _replay(bytes(body), receive), send)
 
     async def _refuse(self, code: str, scope: Scope, receive: Receive, send: Send) -> None:
         # The rest of the body is not read, so the connection cannot serve another request.
         await answer(code, headers={"Connection": "close"})(scope, receive, send)
+
+
+class _Twice(Exception):
+    """An object names a member twice."""
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _Twice
+
+
+def _names_a_member_twice(body: bytearray) -> bool:
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except _Twice:
+        return True
+    except (ValueError, RecursionError):
+        return False  # no JSON at all: whoever parses it for the route says so
+    return False
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,8 +1,8 @@
 """Owns every answer that says no: one table of codes, and RFC 9457 problem documents made from it.
 
 A document holds the code, its fixed title and a random instance that the log knows too. It never holds the text of an
-exception nor anything of what was sent: for a body, only where in it (a JSON pointer made of documented field names)
-and a fixed kind of reason.
+exception nor a value that was sent: only where the request is wrong (a JSON pointer or a parameter, by documented
+names; a name that the client made up is repeated only where it looks like one), and a reason of `access.reasons`.
 """
 
 import uuid
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from access.places import where
+from access.reasons import PLAIN_NAME, expected_of, reason_of
 from eventlog.decider import Refused
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ REFUSAL_TITLE = "The act was refused"
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     # What was sent.
     "malformed-request": (400, "The request cannot be read"),
-    "missing-idempotency-key": (400, "This act needs the header Idempotency-Key: 1 to 128 visible ASCII characters"),
+    "missing-idempotency-key": (400, "This act needs the header Idempotency-Key"),
+    "malformed-idempotency-key": (400, "An Idempotency-Key is 1 to 128 visible ASCII characters, without spaces"),
     "invalid-cursor": (400, "The cursor is not one that this list has given"),
     "not-found": (404, "There is nothing here for you"),
     "method-not-allowed": (405, "This resource does not know the method"),
@@ -50,13 +52,14 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "wrong-stage": (409, "The act does not follow from the present stage"),
     "consent-missing": (409, "Neither a consent for this addressee nor a decision of two persons is recorded"),
     "agency-excluded": (409, "The filer named this agency as one that must never learn of the case"),
-    "unknown-agency": (409, "No such agency is registered"),
+    "unknown-agency": (409, "No such agency is registered; GET /v1/agencies of the referral service lists them"),
     "not-your-referral": (404, "Another agency was asked"),
-    "two-persons-needed": (409, "Two different persons have to decide this"),
-    "text-too-long": (422, "A text is too long for one event; send it as a document"),
-    "event-too-long": (422, "The act is longer than one event can hold; send its texts as documents"),
+    "two-persons-needed": (409, "Two different persons have to decide this; another one than proposed it confirms it"),
+    "decided-already": (409, "Two persons have decided that this agency may learn all of it"),
+    "text-too-long": (422, "A text is too long for one event; shorten it"),
+    "event-too-long": (422, "The act is longer than one event can hold; shorten its texts"),
     # Rules of the registry.
-    "own-motion-not-yours": (403, "Only the mechanism's own authority files on its own motion"),
+    "own-motion-not-yours": (403, "Only the mechanism's own authority and the Ombudsman file on their own motion"),
     "impediment-missing": (409, "Without the person's consent, the filing says what keeps the person from giving it"),
     "consent-not-the-subjects": (409, "Nobody consents for a person who was not asked; two persons have to decide"),
     "first-subject-linked": (409, "The first subject is the one in danger; linked subjects come after it"),
@@ -74,6 +77,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "evaluation-needed": (409, "Evaluate the risk first"),
     "newer-evaluation-needed": (409, "Evaluate the risk again first; the last evaluation was used"),
     "measure-needed": (409, "A grant names at least one measure"),
+    "measure-not-in-pack": (409, "The rule pack of the case has no such measure; GET /v1/packs/{pack_id} lists them"),
     "measure-unknown": (409, "A resolution grants measures that were proposed in this case and not granted before"),
     "missing-evidence-alone": (409, "Missing evidence alone is no ground to deny; find out more, or grant"),
     "unknown-is-not-low": (409, "No threat could be scored: that is no ground to call the risk ordinary"),
@@ -125,8 +129,8 @@ _EVERYWHERE = (
     "unavailable",
 )
 _WRITING = (
-    *("malformed-request", "missing-idempotency-key", "conflict", "precondition-failed", "too-large"),
-    *("unsupported-media-type", "idempotency-key-reused"),
+    *("malformed-request", "missing-idempotency-key", "malformed-idempotency-key", "conflict", "precondition-failed"),
+    *("too-large", "unsupported-media-type", "idempotency-key-reused"),
 )
 
 _SEALING = ("text-too-long", "key-destroyed")
@@ -149,7 +153,8 @@ SCHEMA: Mapping[str, Any] = {
                 "properties": {
                     "pointer": {"type": "string", "description": "JSON pointer into the body"},
                     "parameter": {"type": "string", "description": "Name of a path, query or header parameter"},
-                    "reason": {"type": "string", "description": "A fixed kind, such as `missing` or `string_too_long`"},
+                    "reason": {"type": "string", "description": "A fixed kind, such as `missing` or `too-long`"},
+                    "expected": {"type": "string", "description": "The form or bound that is asked for"},
                 },
             },
         },
@@ -160,29 +165,35 @@ _log = structlog.get_logger("access.problems")
 
 
 class Problem(HTTPException):
-    """A request ends here with this code of the table; ``headers`` are added to the answer. Raises ``KeyError`` for an
-    unknown code.
+    """A request ends here with this code of the table; ``headers`` are added to the answer, ``errors`` to its document.
+    Raises ``KeyError`` for an unknown code.
 
     It is an ``HTTPException`` so that the framework passes it on from wherever it is raised.
     """
 
-    def __init__(self, code: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, code: str, *, headers: Mapping[str, str] | None = None, errors: Sequence["FieldError"] = ()
+    ) -> None:
         status, title = PROBLEMS[code]
         super().__init__(status, title, headers)
         self.code = code
+        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldError:
-    """Where a request is wrong (``pointer`` into the body, or the name of a ``parameter``), and the kind of fault."""
+    """Where a request is wrong (``pointer`` into the body, or the name of a ``parameter``), the kind of fault, and what
+    is expected instead, in words of ours."""
 
     reason: str
     pointer: str | None = None
     parameter: str | None = None
+    expected: str | None = None
 
     def document(self) -> dict[str, str]:
         """The members that are set."""
-        members = {"pointer": self.pointer, "parameter": self.parameter, "reason": self.reason}
+        place = {"pointer": self.pointer, "parameter": self.parameter}
+        members = {**place, "reason": self.reason, "expected": self.expected}
         return {name: value for name, value in members.items() if value is not None}
 
 
@@ -224,7 +235,7 @@ def install(app: "FastAPI") -> None:
         headers = dict(error.headers or {})
         if PROBLEMS[code][0] == 401:
             headers.setdefault("WWW-Authenticate", 'Bearer realm="amparo"')
-        return answer(code, headers=headers)
+        return answer(code, headers=headers, errors=error.errors if isinstance(error, Problem) else ())
 
     async def on_refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -272,24 +283,28 @@ def responses(*codes: str, writes: bool = False, seals: bool = False) -> dict[in
 
 
 def _invalid(errors: Sequence[Any], *, known: frozenset[str]) -> Response:
-    if any(tuple(error["loc"]) == ("header", "Idempotency-Key") for error in errors):
-        return answer("missing-idempotency-key")
+    for error in errors:
+        if tuple(error["loc"]) == ("header", "Idempotency-Key"):
+            absent = error["type"] in ("missing", "string_too_short")
+            return answer("missing-idempotency-key" if absent else "malformed-idempotency-key")
     if any(error["type"] == "json_invalid" for error in errors):
         return answer("malformed-request")
-    found = [_field_error(error["loc"], error["type"], known) for error in errors[:MAX_ERRORS]]
+    found = [_field_error(error, known) for error in errors[:MAX_ERRORS]]
     return answer("invalid-request", errors=list(dict.fromkeys(found)))
 
 
-def _field_error(place: Sequence[str | int], reason: str, known: frozenset[str]) -> FieldError:
-    origin, *path = place
+def _field_error(error: Mapping[str, Any], known: frozenset[str]) -> FieldError:
+    reason, expected = reason_of(error["type"]), expected_of(error.get("ctx", {}))
+    origin, *path = error["loc"]
     if origin != "body":
-        return FieldError(reason=reason, parameter=str(path[0]) if path else None)
+        return FieldError(reason=reason, parameter=str(path[0]) if path else None, expected=expected)
     pointer = "#"
-    for part in path:
-        if isinstance(part, str) and part not in known:
-            break  # an unknown member's name or a mapping's key, which the client chose, or a union's tag
+    for n, part in enumerate(path, start=1):
+        misspelled = error["type"] == "extra_forbidden" and n == len(path) and PLAIN_NAME.fullmatch(str(part))
+        if isinstance(part, str) and part not in known and not misspelled:
+            break  # a mapping's key, which is what somebody said, a union's tag, or no name of a member
         pointer += f"/{str(part).replace('~', '~0').replace('/', '~1')}"
-    return FieldError(reason=reason, pointer=pointer)
+    return FieldError(reason=reason, pointer=pointer, expected=expected)
 
 
 def _documented_names(request: Request) -> frozenset[str]:

@@ -14,6 +14,7 @@ from fastapi.routing import iter_route_contexts
 from access import keys
 from access.authorization import ACTIONS, MAY, May
 from access.problems import PROBLEMS, responses
+from access.reasons import REASONS
 from docs.generate.writing import first_sentence, page, says, table
 from local.stackfile import SERVICES
 from runtime.settings import Settings
@@ -49,14 +50,21 @@ def problems_page() -> str:
         says("""
             Every refusal is `application/problem+json` (RFC 9457). `type` is `urn:amparo:problem:` with the code;
             `instance` is random and stands in the service's log. Codes are stable: act on them, not on titles. A
-            refused act has changed nothing. `errors` of `invalid-request` says where the body or a parameter is
-            wrong, and never repeats what was sent.
+            refused act has changed nothing. `errors` says where the body (`pointer`) or a parameter is wrong, the
+            `reason`, and where there is one the bound or form that is `expected`; it never repeats a value that was
+            sent.
             """),
         table(("code", "status", "title", "answered by"), rows),
         says("""
             Where the last column is empty, the code is answered before a route is found, or to the mechanism's own
             workflows.
             """),
+        "## Reasons",
+        says("""
+            The reasons in `errors` are as stable as the codes. What a route does not know is refused, in a body as in a
+            query.
+            """),
+        table(("reason", "meaning"), [(f"`{reason}`", meaning) for reason, meaning in REASONS.items()]),
     )
 
 

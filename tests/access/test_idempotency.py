@@ -34,10 +34,17 @@ async def test_another_path_or_body_has_another_fingerprint(filer: httpx.AsyncCl
     assert len(found) == 4
 
 
-@pytest.mark.parametrize("key", ["", "a b", "x" * 129, "\u00e9", "a\tb"])
-async def test_a_key_that_is_missing_or_malformed_is_told_as_such(filer: httpx.AsyncClient, key: str) -> None:
+@pytest.mark.parametrize("key", ["a b", "x" * 129, "\u00e9", "a\tb"])
+async def test_a_key_that_is_malformed_is_told_as_such(filer: httpx.AsyncClient, key: str) -> None:
     """Whatever is wrong with it, the client reads what a key is."""
     response = await filer.post("/v1/things/1", json=BODY, headers={b"Idempotency-Key": key.encode()})
+    assert_problem(response, "malformed-idempotency-key")
+
+
+async def test_a_key_that_is_missing_or_empty_is_told_as_such(filer: httpx.AsyncClient) -> None:
+    """It is needed; nothing is wrong with its form."""
+    assert_problem(await filer.post("/v1/things/1", json=BODY), "missing-idempotency-key")
+    response = await filer.post("/v1/things/1", json=BODY, headers={"Idempotency-Key": ""})
     assert_problem(response, "missing-idempotency-key")
 
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Select, select, tuple_
 
 from access.authorization import allowed, may
-from access.problems import Problem, responses
+from access.problems import FieldError, Problem, responses
 from eventlog.store import Actor
 from procedures import packs
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
@@ -131,7 +131,7 @@ async def read_response_times(
     closed referrals only, and flatter whoever leaves the hard ones open; the estimates beside them (Kaplan–Meier) do
     not.
     """
-    at, stale = await _asked(parts, actor, at_least, as_of)
+    at, stale = await _asked(parts, actor, at_least, as_of, sent=(sent_from, sent_to))
     found = _filtered(actor, purpose=purpose, sent_from=sent_from, sent_to=sent_to, as_of=at)
     async with parts.engine.connect() as session:
         times = [_times(row) for row in (await session.execute(found)).all()]
@@ -166,7 +166,7 @@ async def list_referrals(
     limit: Limit = DEFAULT_PAGE,
 ) -> ReferralPage:
     """The rows behind an agency's figures, the latest sent first."""
-    at, stale = await _asked(parts, actor, at_least, as_of)
+    at, stale = await _asked(parts, actor, at_least, as_of, sent=(sent_from, sent_to))
     found = _filtered(actor, purpose=purpose, sent_from=sent_from, sent_to=sent_to, as_of=at)
     found = found.where(referrals.c.agency == agency)
     order = (referrals.c.sent_at, referrals.c.referral_id)
@@ -182,13 +182,25 @@ async def list_referrals(
     return ReferralPage(definition=DEFINITION, as_of=at, stale=stale, items=items, next_cursor=following)
 
 
-async def _asked(parts: Parts, actor: Actor, at_least: MarkOf, as_of: datetime | None) -> tuple[datetime, bool]:
-    """For which instant, and whether what the caller waits for is missing. Raises `Problem` for a future instant."""
+async def _asked(
+    parts: Parts,
+    actor: Actor,
+    at_least: MarkOf,
+    as_of: datetime | None,
+    *,
+    sent: tuple[datetime | None, datetime | None],
+) -> tuple[datetime, bool]:
+    """For which instant, and whether what the caller waits for is missing. Raises `Problem` for a future instant, and
+    for a range that ends before it begins.
+    """
+    start, end = sent
+    if start is not None and end is not None and start > end:
+        raise Problem("invalid-request", errors=[FieldError(reason="out-of-order", parameter="to")])
     visible = visibility.of_case(actor) if allowed(actor.role, "timeline.read") else visibility.of_answers(actor)
     stale = await is_stale(at_least, engine=parts.engine, wake=parts.wake, visible=visible)
     now = parts.clock()
     if as_of is not None and as_of > now:
-        raise Problem("invalid-request")
+        raise Problem("invalid-request", errors=[FieldError(reason="in-future", parameter="as_of")])
     return as_of or now, stale
 
 
