@@ -32,7 +32,7 @@ GROUP = "Cases ÷ Temporal's ceiling (same workflows, empty activities)"
 TARGET = Target(goal=0.5, aim=0.8, at_most=False)
 CONSENTED: Mapping[str, Any] = {
     **FILING,
-    "consents": [{"agency": agency, "discloses": ["narrative"], "text_version": "bench-1"} for agency in AGENCIES],
+    "consents": [{"agency": agency, "discloses": ["narrative"], "text_version": "drill-es-1"} for agency in AGENCIES],
 }
 
 

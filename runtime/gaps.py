@@ -16,6 +16,18 @@ Fetch = Callable[[str, int, int], Awaitable[Sequence[bytes]]]
 """``fetch(source, after, limit)``: the records behind an index, lowest first, without a gap."""
 
 
+def when_needed(settings: Settings) -> Fetch:
+    """As `fetcher`, made at its first call, which raises what that raises."""
+    made: list[Fetch] = []
+
+    async def fetch(source: str, after: int, limit: int) -> Sequence[bytes]:
+        if not made:
+            made.append(fetcher(settings))
+        return await made[0](source, after, limit)
+
+    return fetch
+
+
 def fetcher(settings: Settings) -> Fetch:
     """Asks the service that owns the source. Raises ``httpx.HTTPError`` and `access.token_source.NoToken`."""
     tokens = TokenSource.from_file(

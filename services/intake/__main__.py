@@ -3,24 +3,33 @@ anew.
 """
 
 import asyncio
+import sys
 
+from eventlog.replay import NotReplayed
+from runtime import gaps
 from runtime.service import main
 from runtime.settings import Settings
-from services.intake import projections
-from services.intake.app import create_parts, create_service
+from services.intake.app import CONSUMER, HEARS, NAME, create_parts, create_service
+from services.intake.rebuild import rebuild
 
 
-def rebuild(settings: Settings) -> None:
-    """Both read tables from the streams, in one transaction: readers see the old until the new are whole."""
+def rebuild_now(settings: Settings) -> None:
+    """All read tables from the streams and the register's records, in one transaction: readers see the old until the
+    new are whole."""
 
     async def run() -> None:
         parts = create_parts(settings)
-        async with parts.engine.begin() as session:
-            await projections.rebuild(session, parts.store)
-        await parts.close()
+        source, fetch = settings.source(HEARS), gaps.when_needed(settings)
+        try:
+            done = await rebuild(parts, consumer=CONSUMER, source=source, fetch=fetch)
+        except NotReplayed as refused:
+            sys.exit(f"{NAME}: {refused}")
+        finally:
+            await parts.close()
+        print(f"{done[0]} streams and {done[1]} records replayed")
 
     asyncio.run(run())
 
 
 if __name__ == "__main__":
-    main(build=create_service, package="services.intake", commands={"rebuild": rebuild})
+    main(build=create_service, package="services.intake", commands={"rebuild": rebuild_now})

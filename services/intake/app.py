@@ -1,13 +1,18 @@
 """Joins the registry's parts: nothing else does."""
 
+from collections.abc import Sequence
+
 from access.keyring import FileKeyring
 from access.tokens import Verifier
 from access.vault import Vault
+from eventlog.consumer import Consumer
 from eventlog.store import EventStore, Ring
 from eventlog.transparency.note import NoteSigner
 from procedures import packs
-from runtime import database, telemetry
+from runtime import agencies, database, gaps, telemetry
 from runtime.clock import Clock, system_clock
+from runtime.gaps import Fetch
+from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
 from services.intake.activities import TASK_QUEUE, activities
@@ -15,10 +20,16 @@ from services.intake.api import incidents, requests
 from services.intake.handlers import CODEC, Parts
 
 NAME = "intake"
+CONSUMER = "agencies"
+HEARS = "referral"
+"""The service whose records say which agencies there are."""
 
 
-def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
-    """The registry's parts, from settings. Raises `SettingMissing`, ``PackError``, ``UnsafeKeyFile``."""
+def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetch | None = None) -> Parts:
+    """The registry's parts, from settings. ``fetch`` gives other services' records, by default from them.
+
+    Raises `SettingMissing`, ``PackError``, ``UnsafeKeyFile``.
+    """
     engine = database.engine(settings.need("database"), name=NAME)
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
     keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
@@ -36,18 +47,40 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
         signer=signer,
         clock=clock,
         pack=(pack.id, pack.version),
+        agencies=agencies.Register(
+            engine, source=settings.source(HEARS), consumer=CONSUMER, fetch=fetch or gaps.when_needed(settings)
+        ),
     )
 
 
-def create_service(settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None) -> Service:
-    """The registry's process. ``verifier``: whose tokens it takes, by default those of the issuer in the settings."""
-    parts = create_parts(settings, clock=clock)
+def create_service(
+    settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None, fetch: Fetch | None = None
+) -> Service:
+    """The registry's process. ``verifier``: whose tokens it takes, by default those of the issuer in the settings;
+    ``fetch`` as for the parts."""
+
+    def consumers(parts: Parts) -> Sequence[Consumer]:
+        heard = Consumer(
+            name=CONSUMER,
+            sources=(settings.source(HEARS),),
+            kafka=settings.need("kafka"),
+            engine=parts.engine,
+            apply=agencies.keep,
+            clock=clock,
+            origin=origin(settings),
+            fetch=gaps.fetcher(settings),
+            tracing=telemetry.messaging,
+        )
+        return (heard,)
+
+    parts = create_parts(settings, clock=clock, fetch=fetch)
     return Service(
         settings=settings,
         name=NAME,
         parts=parts,
         routers=(requests.router, incidents.router),
         store=parts.store,
+        consumers=consumers,
         activities=activities,
         task_queue=TASK_QUEUE,
         clock=clock,

@@ -12,6 +12,7 @@ CaseId = NewType("CaseId", str)
 SubjectId = NewType("SubjectId", str)
 AgencyId = NewType("AgencyId", str)
 EvidenceId = NewType("EvidenceId", str)
+ProposalId = NewType("ProposalId", str)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,15 +86,31 @@ class WithdrawConsent:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DecideDisclosure:
-    """Two named persons decide in place of a subject who cannot answer. The persons are opaque ids."""
+class Person:
+    """Who decides: whom the token names, and the role. An act has one; nobody is named by another."""
 
+    id: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProposeDisclosure:
+    """A person proposes that an agency learn of a subject who cannot answer. The proposal's id is new."""
+
+    proposal_id: ProposalId
     agency: AgencyId
     discloses: tuple[str, ...]
-    first_person: str
-    second_person: str
+    by: Person
     reason: str = field(repr=False)
     subject_id: SubjectId | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfirmDisclosure:
+    """Another person agrees with a proposal: with that, two have decided."""
+
+    proposal_id: ProposalId
+    by: Person
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,4 +127,13 @@ class Withdraw:
     reason: str = field(default="", repr=False)
 
 
-Command = File | GiveConsent | WithdrawConsent | DecideDisclosure | ExcludeAgency | AddEvidence | Withdraw
+Command = (
+    File
+    | GiveConsent
+    | WithdrawConsent
+    | ProposeDisclosure
+    | ConfirmDisclosure
+    | ExcludeAgency
+    | AddEvidence
+    | Withdraw
+)

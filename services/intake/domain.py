@@ -1,14 +1,14 @@
 """A request for protection: who asks, for whom, who may be told and who must never be, until it is withdrawn. Pure.
 
 Source: DS 004-2021-JUS arts. 3 and 16 to 18; consent and exclusion as do-no-harm demands: an exclusion outranks every
-consent, and where the person cannot answer two named persons decide. Texts come in with commands and leave in events
-as ``Plain``, each under its subject's key; what is said of the case is under the first subject's.
+consent, and where the person cannot answer one person of the mechanism proposes and another one confirms. Texts come in
+with commands and leave in events as ``Plain``, each under its subject's key; what is said of the case is under the
+first subject's.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import assert_never
 
 from eventlog.decider import Plain, Refused
@@ -17,11 +17,14 @@ from services.intake.commands import (
     AgencyId,
     CaseId,
     Command,
-    DecideDisclosure,
+    ConfirmDisclosure,
     EvidenceId,
     ExcludeAgency,
     File,
     GiveConsent,
+    Person,
+    ProposalId,
+    ProposeDisclosure,
     SubjectGiven,
     SubjectId,
     Withdraw,
@@ -33,11 +36,13 @@ from services.intake.events import (
     ConsentGiven,
     ConsentWithdrawn,
     DisclosureDecided,
+    DisclosureProposed,
     EvidenceAdded,
     RequestFiled,
     RequestWithdrawn,
     Subject,
 )
+from services.intake.request import NEXT, Event, Ground, Proposal, Request, Stage, addressees, evolve
 from services.intake.vocabulary import (
     DefenderProfile,
     Factor,
@@ -52,13 +57,17 @@ __all__ = [
     "AgencyId",
     "CaseId",
     "Command",
-    "DecideDisclosure",
+    "ConfirmDisclosure",
     "Event",
     "EvidenceId",
     "ExcludeAgency",
     "File",
     "GiveConsent",
     "Ground",
+    "Person",
+    "Proposal",
+    "ProposalId",
+    "ProposeDisclosure",
     "Request",
     "Stage",
     "SubjectGiven",
@@ -72,75 +81,12 @@ __all__ = [
 ]
 
 
-class Stage(StrEnum):
-    """Where a request stands."""
-
-    UNFILED = "unfiled"
-    OPEN = "open"
-    WITHDRAWN = "withdrawn"
-
-
-Event = (
-    RequestFiled
-    | EvidenceAdded
-    | ConsentGiven
-    | ConsentWithdrawn
-    | DisclosureDecided
-    | AgencyExcluded
-    | RequestWithdrawn
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """Why an agency may learn of a subject, and what. ``by_two``: two persons decided; else the subject consented,
-    having read ``text_version``."""
-
-    version: int
-    discloses: frozenset[str]
-    by_two: bool
-    text_version: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """A request folded from its stream. ``refused``: what subjects withdrew by their own will; ``grounds``: what
-    stands now."""
-
-    stage: Stage = Stage.UNFILED
-    case_id: str = ""
-    subjects: tuple[Subject, ...] = ()
-    imminent: bool = False
-    excluded: frozenset[str] = frozenset()
-    grounds: Mapping[tuple[str, str], Ground] = field(default_factory=dict)
-    refused: frozenset[tuple[str, str]] = frozenset()
-    consents: int = 0
-    digests: frozenset[bytes] = frozenset()
-
-    @property
-    def first_subject(self) -> str:
-        """Whose key seals what is said of the case. Raises ``IndexError`` before the filing."""
-        return self.subjects[0].subject_id
-
-
-NEXT: Mapping[tuple[Stage, type[Event]], Stage] = {
-    (Stage.UNFILED, RequestFiled): Stage.OPEN,
-    (Stage.OPEN, EvidenceAdded): Stage.OPEN,
-    (Stage.OPEN, ConsentGiven): Stage.OPEN,
-    (Stage.OPEN, ConsentWithdrawn): Stage.OPEN,
-    (Stage.OPEN, DisclosureDecided): Stage.OPEN,
-    (Stage.OPEN, AgencyExcluded): Stage.OPEN,
-    (Stage.OPEN, RequestWithdrawn): Stage.WITHDRAWN,
-    (Stage.WITHDRAWN, AgencyExcluded): Stage.WITHDRAWN,
-}
-
-
 def decide(state: Request, command: Command) -> tuple[Event, ...]:
     """The events ``command`` causes; none where it only repeats what is recorded.
 
     Raises ``Refused``: `wrong-stage`, `agency-excluded`, `own-motion-not-yours`, `impediment-missing`,
     `consent-not-the-subjects`, `first-subject-linked`, `unknown-subject`, `no-consent`, `two-persons-needed`,
-    `subject-has-decided`.
+    `subject-has-decided`, `decided-already`, `not-found` for a proposal that nobody made.
     """
     if (state.stage is Stage.UNFILED) != isinstance(command, File):
         raise Refused("wrong-stage", "a stream begins with a filing, and has only one")
@@ -161,8 +107,10 @@ def _caused(state: Request, command: Command) -> Iterator[Event]:
             yield from _consent(state, command)
         case WithdrawConsent():
             yield from _withdraw_consent(state, command)
-        case DecideDisclosure():
-            yield from _decide_disclosure(state, command)
+        case ProposeDisclosure():
+            yield from _propose_disclosure(state, command)
+        case ConfirmDisclosure():
+            yield from _confirm_disclosure(state, command)
         case ExcludeAgency(agency=agency):
             if agency not in state.excluded:
                 yield AgencyExcluded(agency=agency)
@@ -190,7 +138,9 @@ def _file(state: Request, command: File) -> Iterator[Event]:
         )
     match command.filed_by:
         case FiledBy.OWN_MOTION if not command.for_authority:
-            raise Refused("own-motion-not-yours", "only the mechanism's own authority files on its own motion")
+            raise Refused(
+                "own-motion-not-yours", "only the mechanism's own authority and the Ombudsman file on their own motion"
+            )
         case FiledBy.THIRD_PARTY_GRAVE_IMPEDIMENT if not command.impediment.strip():
             raise Refused("impediment-missing", "say what keeps the person from consenting")
         case FiledBy.THIRD_PARTY_GRAVE_IMPEDIMENT | FiledBy.OWN_MOTION if command.consents:
@@ -268,68 +218,64 @@ def _withdraw_consent(state: Request, command: WithdrawConsent) -> Iterator[Even
             yield ConsentWithdrawn(subject_id=pair[0], agency=command.agency, consent_version=ground.version)
 
 
-def _decide_disclosure(state: Request, command: DecideDisclosure) -> Iterator[Event]:
-    subject = _known(state, command.subject_id)
-    if command.first_person == command.second_person:
-        raise Refused("two-persons-needed", "two different persons have to decide")
-    if command.agency in state.excluded:
-        raise Refused(
-            "agency-excluded",
-            "the request says that this agency must never learn of it; an exclusion outranks a decision",
-        )
-    standing = state.grounds.get((subject, command.agency))
-    if standing and standing.discloses >= set(command.discloses):
+def _propose_disclosure(state: Request, command: ProposeDisclosure) -> Iterator[Event]:
+    if command.proposal_id in state.proposals:
         return
-    if (standing and not standing.by_two) or (subject, command.agency) in state.refused:
-        raise Refused("subject-has-decided", "the subject has answered for this agency; nobody decides in its place")
-    yield DisclosureDecided(
-        subject_id=subject,
+    proposal = Proposal(
+        subject_id=_known(state, command.subject_id),
         agency=command.agency,
-        consent_version=state.consents + 1,
-        discloses=tuple(sorted(set(command.discloses))),
-        first_person=command.first_person,
-        second_person=command.second_person,
+        discloses=frozenset(command.discloses),
+        by=command.by.id,
+        role=command.by.role,
+    )
+    _check_undecided(state, proposal)
+    yield DisclosureProposed(
+        proposal_id=command.proposal_id,
+        subject_id=proposal.subject_id,
+        agency=proposal.agency,
+        discloses=tuple(sorted(proposal.discloses)),
+        person=proposal.by,
+        role=proposal.role,
         reason=_plain(state.first_subject, command.reason),
     )
 
 
-def evolve(state: Request, event: Event) -> Request:
-    """Refuses nothing: what is recorded has happened. A ``KeyError`` means a corrupt stream."""
-    state = replace(state, stage=NEXT[state.stage, type(event)])
-    match event:
-        case RequestFiled(case_id=case_id, subjects=subjects, imminent=imminent, excluded=excluded):
-            return replace(state, case_id=case_id, subjects=subjects, imminent=imminent, excluded=frozenset(excluded))
-        case ConsentGiven(
-            subject_id=subject, agency=agency, consent_version=version, discloses=discloses, text_version=text
-        ):
-            given = Ground(version=version, discloses=frozenset(discloses), by_two=False, text_version=text)
-            grounds = {**state.grounds, (subject, agency): given}
-            return replace(state, grounds=grounds, refused=state.refused - {(subject, agency)}, consents=version)
-        case DisclosureDecided(subject_id=subject, agency=agency, consent_version=version, discloses=discloses):
-            decided = Ground(version=version, discloses=frozenset(discloses), by_two=True)
-            return replace(state, grounds={**state.grounds, (subject, agency): decided}, consents=version)
-        case ConsentWithdrawn(subject_id=subject, agency=agency):
-            left = {pair: ground for pair, ground in state.grounds.items() if pair != (subject, agency)}
-            return replace(state, grounds=left, refused=state.refused | {(subject, agency)})
-        case AgencyExcluded(agency=agency):
-            return replace(state, excluded=state.excluded | {agency})
-        case EvidenceAdded(digest=digest):
-            return replace(state, digests=state.digests | {digest}) if digest else state
-        case RequestWithdrawn():
-            return replace(state, grounds={})
-        case _:
-            assert_never(event)
+def _confirm_disclosure(state: Request, command: ConfirmDisclosure) -> Iterator[Event]:
+    proposal = state.proposals.get(command.proposal_id)
+    if proposal is None:
+        raise Refused("not-found", "nobody proposed this")
+    if proposal.by == command.by.id:
+        raise Refused("two-persons-needed", "whoever proposed it does not confirm it; another person has to")
+    standing = state.grounds.get((proposal.subject_id, proposal.agency))
+    if proposal.confirmed and standing and standing.by_two:
+        return
+    _check_undecided(state, proposal)
+    yield DisclosureDecided(
+        subject_id=proposal.subject_id,
+        agency=proposal.agency,
+        consent_version=state.consents + 1,
+        discloses=tuple(sorted(proposal.discloses)),
+        first_person=proposal.by,
+        second_person=command.by.id,
+        first_role=proposal.role,
+        second_role=command.by.role,
+        proposal_id=command.proposal_id,
+    )
 
 
-def addressees(state: Request) -> tuple[tuple[str, Ground], ...]:
-    """The agencies that may be told, each with the ground that came last; a linked subject's consent alone opens no
-    referral."""
-    principal = {subject.subject_id for subject in state.subjects if not subject.linked}
-    last: dict[str, Ground] = {}
-    for (subject, agency), ground in sorted(state.grounds.items(), key=lambda item: item[1].version):
-        if subject in principal and agency not in state.excluded:
-            last[agency] = ground
-    return tuple(sorted(last.items()))
+def _check_undecided(state: Request, proposal: Proposal) -> None:
+    """What holds when it is proposed has to hold still when it is confirmed."""
+    if proposal.agency in state.excluded:
+        raise Refused(
+            "agency-excluded",
+            "the request says that this agency must never learn of it; an exclusion outranks a decision",
+        )
+    pair = (proposal.subject_id, proposal.agency)
+    standing = state.grounds.get(pair)
+    if (standing and not standing.by_two) or pair in state.refused:
+        raise Refused("subject-has-decided", "the subject has answered for this agency; nobody decides in its place")
+    if standing and standing.discloses >= proposal.discloses:
+        raise Refused("decided-already", "two persons decided that this agency may learn all of it")
 
 
 def profile_text(

@@ -74,6 +74,17 @@ class ConsentWithdrawn:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DisclosureProposed:
+    proposal_id: str
+    subject_id: str
+    agency: str
+    discloses: tuple[str, ...]
+    person: str
+    role: str
+    reason: Personal = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DisclosureDecided:
     subject_id: str
     agency: str
@@ -81,7 +92,9 @@ class DisclosureDecided:
     discloses: tuple[str, ...]
     first_person: str
     second_person: str
-    reason: Personal = None
+    first_role: str
+    second_role: str
+    proposal_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +141,7 @@ EVENTS: tuple[type, ...] = (
     EvidenceAdded,
     ConsentGiven,
     ConsentWithdrawn,
+    DisclosureProposed,
     DisclosureDecided,
     AgencyExcluded,
     RequestWithdrawn,

@@ -18,9 +18,10 @@ from eventlog.decider import Refused
 from eventlog.receipts import Receipt, sign_receipt
 from eventlog.store import ActKey, Actor, EventStore, History, Recorded, Ring, retry_when_moved
 from eventlog.transparency.note import NoteSigner
+from runtime.agencies import Register
 from runtime.clock import Clock
 from services.intake import domain, incident, projections
-from services.intake.domain import CaseId, EvidenceId, Request, SubjectId
+from services.intake.domain import CaseId, EvidenceId, ProposalId, Request, SubjectId
 from services.intake.events import EVENTS, IncidentVerified
 from services.intake.incident import IncidentId
 from services.intake.projections import fold_incident, fold_request, owner
@@ -37,7 +38,8 @@ TO_READ, TO_PROVE = "intake.read", "intake.receipt"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
     """What the registry's acts need; joined in `services.intake.app`. ``pack`` is (id, version) for new cases;
-    ``at_once`` reaches the same database, for what is one statement and so needs no transaction around it.
+    ``at_once`` reaches the same database, for what is one statement and so needs no transaction around it. ``agencies``
+    are those that may be named.
     """
 
     engine: AsyncEngine
@@ -49,6 +51,7 @@ class Parts:
     signer: NoteSigner
     clock: Clock
     pack: tuple[str, str]
+    agencies: Register
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -246,6 +249,13 @@ async def verify_incident(
     return appended.receipt
 
 
+async def proposal_of(receipt: Receipt, *, parts: Parts) -> str:
+    """The id of the proposal that an act made, also where the act is repeated."""
+    async with parts.engine.connect() as session:
+        history = await parts.store.load(session, receipt.stream)
+    return str(history.events[receipt.version - 1].event.proposal_id)
+
+
 async def see(stream: str, *, unseal: bool, actor: Actor, parts: Parts) -> Seen:
     """A stream for its reader. Unsealing is recorded by the vault before anything is opened, as one release.
 
@@ -261,6 +271,11 @@ async def see(stream: str, *, unseal: bool, actor: Actor, parts: Parts) -> Seen:
 def new_evidence() -> EvidenceId:
     """A random id for a piece of evidence."""
     return EvidenceId(str(uuid.uuid4()))
+
+
+def new_proposal() -> ProposalId:
+    """A random id for a proposal to disclose."""
+    return ProposalId(str(uuid.uuid4()))
 
 
 def sees_all(actor: Actor) -> bool:

@@ -222,6 +222,7 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
         (intake.EvidenceAdded, _plain("evidence.added")),
         (intake.ConsentGiven, _to_agency("consent.given", "consent_version", "discloses")),
         (intake.ConsentWithdrawn, _to_agency("consent.withdrawn", "consent_version")),
+        (intake.DisclosureProposed, _to_agency("disclosure.proposed", "discloses")),
         (intake.DisclosureDecided, _to_agency("disclosure.decided", "consent_version", "discloses")),
         (intake.AgencyExcluded, _plain("agency.excluded")),
         (intake.IncidentReported, _plain("incident.reported")),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,7 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access import keys
 from access.problems import MEDIA_TYPE, TYPE_PREFIX
 from access.tokens import Verifier
+from amparo.record.v1 import record_pb2
+from amparo.referral.v1 import events_pb2 as referral
 from docs.generate.routes import documented
+from eventlog.delivered import Delivered
 from runtime.clock import system_clock
 from runtime.service import Service
 from runtime.settings import Settings
@@ -123,6 +127,38 @@ def migrated(postgres: str, folder: Path, *, service: str) -> Iterator[tuple[Set
     )
     yield settings, databases
     databases.drop()
+
+
+class Referrals:
+    """The referral service's records of agencies, as its read API gives them: the ``fetch`` of whoever asks."""
+
+    def __init__(self, mechanism: str) -> None:
+        self.source = f"{mechanism}.referral"
+        self.asked = 0
+        self._records: list[bytes] = []
+
+    def register(self, *agencies: str) -> list[Delivered]:
+        """Agencies are registered: the records of it."""
+        return [self._register(agency) for agency in agencies]
+
+    def _register(self, agency: str) -> Delivered:
+        message = referral.AgencyRegistered(agency=agency, kind=referral.AGENCY_KIND_POLICE, region="PE-UCA")
+        event = record_pb2.Event(
+            id=uuid.uuid4().bytes,
+            stream=f"agency/{agency}",
+            version=1,
+            type=message.DESCRIPTOR.full_name,
+            payload=message.SerializeToString(),
+        )
+        record = record_pb2.Record(source=self.source, index=len(self._records), event=event.SerializeToString())
+        self._records.append(record.SerializeToString())
+        return Delivered.of(record, self._records[-1], {})
+
+    async def fetch(self, source: str, after: int, limit: int) -> list[bytes]:
+        """The records behind an index."""
+        assert source == self.source
+        self.asked += 1
+        return self._records[after + 1 : after + 1 + limit]
 
 
 async def rows(owner: AsyncEngine, *tables: str) -> dict[str, int]:

@@ -45,6 +45,24 @@ class ActAnswer(ReceiptAnswer):
     case_id: str
 
 
+class ProposalMadeAnswer(ActAnswer):
+    """The proposal is recorded, and discloses nothing until another person confirms it under this id."""
+
+    proposal_id: str
+
+
+class ProposalAnswer(Answer):
+    """What one person of the mechanism proposed that an agency learn of a subject who cannot answer."""
+
+    proposal_id: str
+    agency: str
+    subject_id: str
+    discloses: list[DataClass]
+    role: str = Field(description="Of whoever proposed it.")
+    confirmed: bool = Field(description="Whether another person confirmed it: only then two have decided.")
+    reason: str | None = None
+
+
 class GroundAnswer(Answer):
     """What an agency may learn of a subject, and why."""
 
@@ -99,6 +117,7 @@ class RequestAnswer(RequestSummary):
 
     subjects: list[SubjectAnswer]
     evidence: list[EvidenceAnswer]
+    proposals: list[ProposalAnswer]
     narrative: str | None = None
     wanted: str | None = None
     impediment: str | None = None

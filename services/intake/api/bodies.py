@@ -15,7 +15,6 @@ from services.intake.api.forms import (
     Name,
     NeededWords,
     OptionalCode,
-    PersonId,
     Place,
     Story,
     TextVersion,
@@ -157,6 +156,11 @@ class FilingBody(Body):
             raise ValueError("a consent names a place in subjects that is not there")
         return self
 
+    def agencies(self) -> dict[str, str]:
+        """The agencies that it names, by the JSON pointer to each."""
+        excluded = {f"#/excluded/{n}": agency for n, agency in enumerate(self.excluded)}
+        return excluded | {f"#/consents/{n}/agency": consent.agency for n, consent in enumerate(self.consents)}
+
     def command(
         self, case_id: CaseId, subject_ids: Sequence[SubjectId], *, pack: tuple[str, str], for_authority: bool
     ) -> domain.File:
@@ -229,22 +233,20 @@ class ExclusionBody(Body):
 
 
 class DecisionBody(Body):
-    """Two named persons decide for a subject who cannot answer."""
+    """One person proposes to tell an agency of a subject who cannot answer. Who proposes, the token says."""
 
     agency: Code
     discloses: Discloses
-    first_person: PersonId = Field(description="Opaque id in the identity provider, not a name.")
-    second_person: PersonId = Field(description="Another person's.")
     reason: NeededWords = Field(description="Why the subject cannot answer, and why the agency must know. Sealed.")
     subject_id: Uuid | None = Field(default=None, description="The first subject where it is left out.")
 
-    def command(self) -> domain.DecideDisclosure:
-        """The command."""
-        return domain.DecideDisclosure(
+    def command(self, *, by: domain.Person) -> domain.ProposeDisclosure:
+        """The command, with a new random id."""
+        return domain.ProposeDisclosure(
+            proposal_id=handlers.new_proposal(),
             agency=AgencyId(self.agency),
             discloses=tuple(data_class.value for data_class in self.discloses),
-            first_person=self.first_person,
-            second_person=self.second_person,
+            by=by,
             reason=self.reason,
             subject_id=_subject(self.subject_id),
         )

@@ -26,10 +26,10 @@ FILING: dict[str, Any] = {
             "causes": ["titling"],
             "project": "project-0042",
             "territory": "territory-0007",
-            "excluded": ["police-invented"],
+            "excluded": ["pnp-ucayali"],
             "consents": [
-                {"agency": "prosecutor-invented", "discloses": ["identity", "narrative"], "text_version": "es-1"},
-                {"agency": "ombudsman-invented", "discloses": ["narrative"], "text_version": "es-1"},
+                {"agency": "mp-fema-ucayali", "discloses": ["identity", "narrative"], "text_version": "drill-es-1"},
+                {"agency": "dp-ucayali", "discloses": ["narrative"], "text_version": "drill-es-1"},
             ],
             "language": "es",
             "receipt": "full",

@@ -1,6 +1,5 @@
 """Requests for protection: filing, reading, and everything that may follow a filing, in the procedure's order."""
 
-import base64
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,14 +8,13 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from access.authorization import may
 from access.idempotency import ActHeader
 from access.problems import responses
-from eventlog.receipts import Receipt
 from eventlog.store import ActKey, Actor
-from runtime.forms import AtVersion, Code, ReceiptAnswer, Region, Uuid, tag
+from runtime.forms import AtVersion, Code, Nothing, ReceiptAnswer, Region, Uuid, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
 from services.intake import domain, handlers, projections
-from services.intake.api import examples
-from services.intake.api.answers import ActAnswer, FilingAnswer, RequestAnswer, RequestRow
+from services.intake.api import examples, telling
+from services.intake.api.answers import ActAnswer, FilingAnswer, ProposalMadeAnswer, RequestAnswer, RequestRow
 from services.intake.api.bodies import (
     ConsentBody,
     ConsentWithdrawalBody,
@@ -28,14 +26,15 @@ from services.intake.api.bodies import (
     WithdrawalBody,
 )
 from services.intake.domain import AgencyId, SubjectId
-from services.intake.handlers import Filed, Parts, Seen
-from services.intake.projections import fold_request
+from services.intake.handlers import Parts
 from services.intake.vocabulary import (
     IncidentKind,
 )
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 
+OF_AUTHORITY = frozenset({"coordinator", "ombudsman"})
+"""Who may file on its own motion: the mechanism's authority, and the Ombudsman."""
 CaseIdPath = Annotated[Uuid, Path(description="The case's id, as the filing answered it.")]
 
 
@@ -48,6 +47,7 @@ CaseIdPath = Annotated[Uuid, Path(description="The case's id, as the filing answ
         "consent-not-the-subjects",
         "first-subject-linked",
         "agency-excluded",
+        "unknown-agency",
         "event-too-long",
         "text-too-long",
         writes=True,
@@ -65,9 +65,10 @@ async def file_request(
     The clocks count from `recorded_at`. Nobody is told by this but whom the consents name.
     """
     parts: Parts = request.app.state.parts
+    await parts.agencies.check(body.agencies())
     filed = await handlers.file_request(
         lambda case_id, subject_ids: body.command(
-            case_id, subject_ids, pack=parts.pack, for_authority=actor.role == "coordinator"
+            case_id, subject_ids, pack=parts.pack, for_authority=actor.role in OF_AUTHORITY
         ),
         subjects=len(body.subjects),
         prove=body.receipt is ReceiptChoice.FULL,
@@ -76,7 +77,7 @@ async def file_request(
         parts=parts,
     )
     tag(response, filed.receipt.version)
-    return _filed(filed, body.receipt)
+    return telling.filing(filed, body.receipt)
 
 
 @router.get("", responses=responses("invalid-cursor"))
@@ -111,7 +112,7 @@ async def list_requests(
             after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,
         )
-    items = [RequestRow.model_validate(_without_owner(row._mapping)) for row in rows[:limit]]
+    items = [RequestRow.model_validate(telling.row(row._mapping)) for row in rows[:limit]]
     following = cursor_at(rows[limit - 1].recorded_at, rows[limit - 1].case_id) if len(rows) > limit else None
     return Page(items=items, next_cursor=following)
 
@@ -129,7 +130,7 @@ async def read_request(
         handlers.request_stream(case_id), unseal=unseal, actor=actor, parts=request.app.state.parts
     )
     tag(response, seen.history.version)
-    return _answer(seen, unseal=unseal)
+    return telling.request(seen, unseal=unseal)
 
 
 _ACTING: dict[str, Any] = {"status_code": 201}
@@ -137,7 +138,7 @@ _ACTING: dict[str, Any] = {"status_code": 201}
 
 @router.post(
     "/{case_id}/consents",
-    responses=responses("agency-excluded", "unknown-subject", "wrong-stage", writes=True),
+    responses=responses("agency-excluded", "unknown-agency", "unknown-subject", "wrong-stage", writes=True),
     **_ACTING,
 )
 async def give_consent(
@@ -150,6 +151,7 @@ async def give_consent(
     actor: Annotated[Actor, may("request.consent")],
 ) -> ActAnswer:
     """A subject lets one agency learn of the case, having read who else will learn of it by law."""
+    await _check_agency(request, body.agency)
     return await _act(request, response, body.command(), case_id, at_version, act, actor)
 
 
@@ -174,7 +176,7 @@ async def withdraw_consent(
     return await _act(request, response, command, case_id, at_version, act, actor)
 
 
-@router.post("/{case_id}/exclusions", responses=responses("wrong-stage", writes=True), **_ACTING)
+@router.post("/{case_id}/exclusions", responses=responses("unknown-agency", "wrong-stage", writes=True), **_ACTING)
 async def exclude_agency(
     request: Request,
     response: Response,
@@ -185,6 +187,7 @@ async def exclude_agency(
     actor: Annotated[Actor, may("request.exclude")],
 ) -> ActAnswer:
     """The agency must never learn of the case. This outranks every consent, and ends those for it."""
+    await _check_agency(request, body.agency)
     command = domain.ExcludeAgency(agency=AgencyId(body.agency))
     return await _act(request, response, command, case_id, at_version, act, actor)
 
@@ -192,9 +195,10 @@ async def exclude_agency(
 @router.post(
     "/{case_id}/disclosure-decisions",
     responses=responses(
-        "two-persons-needed",
         "agency-excluded",
+        "decided-already",
         "subject-has-decided",
+        "unknown-agency",
         "unknown-subject",
         "wrong-stage",
         writes=True,
@@ -202,7 +206,7 @@ async def exclude_agency(
     ),
     **_ACTING,
 )
-async def decide_disclosure(
+async def propose_disclosure(
     request: Request,
     response: Response,
     case_id: CaseIdPath,
@@ -210,9 +214,41 @@ async def decide_disclosure(
     act: ActHeader,
     at_version: AtVersion,
     actor: Annotated[Actor, may("referral.decide")],
+) -> ProposalMadeAnswer:
+    """Proposes that one agency learn of the case, where the subject cannot answer. Nobody is told by it.
+
+    Another person has to confirm it, by a token of its own: two decide, never one (DNH-6).
+    """
+    await _check_agency(request, body.agency)
+    parts: Parts = request.app.state.parts
+    receipt = await handlers.act_on_request(
+        body.command(by=_person(actor)), case_id=case_id, at_version=at_version, actor=actor, act=act, parts=parts
+    )
+    tag(response, receipt.version)
+    members = {"case_id": case_id, "proposal_id": await handlers.proposal_of(receipt, parts=parts)}
+    return ProposalMadeAnswer.model_validate({**members, **ReceiptAnswer.members(receipt)})
+
+
+@router.post(
+    "/{case_id}/disclosure-decisions/{proposal_id}/confirmation",
+    responses=responses(
+        "two-persons-needed", "agency-excluded", "decided-already", "subject-has-decided", "wrong-stage", writes=True
+    ),
+    **_ACTING,
+)
+async def confirm_disclosure(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    proposal_id: Annotated[Uuid, Path(description="As the proposal was answered.")],
+    body: Nothing,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("referral.decide")],
 ) -> ActAnswer:
-    """Two named persons let one agency learn of the case, where the subject cannot answer."""
-    return await _act(request, response, body.command(), case_id, at_version, act, actor)
+    """Agrees with what another person proposed: now two have decided, and the agency may learn of the case."""
+    command = domain.ConfirmDisclosure(proposal_id=domain.ProposalId(proposal_id), by=_person(actor))
+    return await _act(request, response, command, case_id, at_version, act, actor)
 
 
 @router.post("/{case_id}/evidence", responses=responses("wrong-stage", writes=True, seals=True), **_ACTING)
@@ -243,6 +279,15 @@ async def withdraw_request(
     return await _act(request, response, domain.Withdraw(reason=body.reason), case_id, at_version, act, actor)
 
 
+async def _check_agency(request: Request, agency: str) -> None:
+    parts: Parts = request.app.state.parts
+    await parts.agencies.check({"#/agency": agency})
+
+
+def _person(actor: Actor) -> domain.Person:
+    return domain.Person(id=actor.id, role=actor.role)
+
+
 async def _act(
     request: Request,
     response: Response,
@@ -257,80 +302,3 @@ async def _act(
     )
     tag(response, receipt.version)
     return ActAnswer.model_validate({"case_id": case_id, **ReceiptAnswer.members(receipt)})
-
-
-_AS_FILED = (
-    *("case_id", "filed_by", "incident", "perpetrator", "repeated_perpetrator", "imminent", "region", "causes"),
-    *("project", "territory", "no_accompaniment", "language", "pack", "pack_version"),
-)
-
-
-def _filed(filed: Filed, choice: ReceiptChoice) -> FilingAnswer:
-    openers = {
-        (path if version == 1 else f"{version}.{path}"): base64.b64encode(opener).decode()
-        for (version, path), opener in sorted(filed.openers.items())
-    }
-    members = {
-        **ReceiptAnswer.members(filed.receipt),
-        "receipt": _note(filed.receipt, choice),
-        "case_id": filed.receipt.stream.partition("/")[2],
-        "subjects": [
-            {"subject_id": subject_id, "kind": kind, "linked": linked} for subject_id, kind, linked in filed.subjects
-        ],
-        "full_receipt": openers if choice is ReceiptChoice.FULL else None,
-    }
-    return FilingAnswer.model_validate(members)
-
-
-def _note(receipt: Receipt, choice: ReceiptChoice) -> str | None:
-    match choice:
-        case ReceiptChoice.NONE:
-            return None
-        case (
-            ReceiptChoice.NEUTRAL
-        ):  # a code of the event's hash: whoever holds the log finds it, nobody else learns what it is
-            code = base64.b32encode(receipt.hashes[0][:10]).decode()
-            return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
-        case _:
-            return receipt.note
-
-
-def _without_owner(row: Any) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "owner"}
-
-
-def _answer(seen: Seen, *, unseal: bool) -> RequestAnswer:
-    first, state = seen.history.events[0], fold_request(seen.history)
-    filed, clear = first.event, seen.texts.clear
-    subjects = [
-        {
-            "subject_id": subject.subject_id,
-            "kind": subject.kind,
-            "linked": subject.linked,
-            **{name: clear.get((1, f"subjects.{n}.{name}")) for name in ("name", "contact", "place", "profile")},
-        }
-        for n, subject in enumerate(filed.subjects)
-    ]
-    evidence = [
-        {
-            "evidence_id": recorded.event.evidence_id,
-            "digest": recorded.event.digest.hex(),
-            "description": clear.get((recorded.version, "description")),
-        }
-        for recorded in seen.history.events
-        if projections.evidence_in([recorded])
-    ]
-    members = {
-        **{name: getattr(filed, name) for name in _AS_FILED},
-        **{name: clear.get((1, name)) for name in ("narrative", "wanted", "impediment", "excluded_persons")},
-        "recorded_at": first.recorded_at,
-        "version": seen.history.version,
-        "stage": state.stage,
-        "subjects": subjects,
-        "excluded": sorted(state.excluded),
-        "consents": projections.consents(state),
-        "evidence": evidence,
-        "unsealed": unseal,
-        "destroyed": seen.texts.destroyed,
-    }
-    return RequestAnswer.model_validate(members)

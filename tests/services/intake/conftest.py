@@ -8,12 +8,18 @@ import pytest
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from runtime import agencies
 from runtime.service import Service
 from runtime.settings import Settings
 from services.intake.app import create_service
 from services.intake.handlers import Parts
-from tests.services.people import Issuer, door, migrated, rows
+from tests.services.people import Issuer, Referrals, door, migrated, rows
 
+AGENCIES = (
+    *("police-test", "prosecutor-test", "mayor-test", "agency-0", "agency-1", "agency-2", "a", "b", "c"),
+    *("agency-scopes", "mayor-scopes", "agency-decided"),
+)
+"""What the register holds."""
 STORED = ("events", "pending", "acts", "requests", "incidents")
 
 
@@ -32,6 +38,7 @@ class Registry:
     parts: Parts
     owner: AsyncEngine
     issuer: Issuer
+    referrals: Referrals
 
     async def stored(self) -> dict[str, int]:
         """How many rows each table has."""
@@ -42,9 +49,13 @@ class Registry:
 async def registry(registry_settings: Settings) -> AsyncIterator[Registry]:
     """The registry's process, without its loops."""
     issuer = Issuer()
-    service = create_service(registry_settings, verifier=issuer.verifier)
+    referrals = Referrals(registry_settings.mechanism)
+    service = create_service(registry_settings, verifier=issuer.verifier, fetch=referrals.fetch)
+    async with service.parts.engine.begin() as session:
+        for record in referrals.register(*AGENCIES):
+            await agencies.keep(session, record)
     owner = create_async_engine(registry_settings.owner_database, poolclass=NullPool)
-    yield Registry(service=service, parts=service.parts, owner=owner, issuer=issuer)
+    yield Registry(service=service, parts=service.parts, owner=owner, issuer=issuer, referrals=referrals)
     await service.parts.close()
 
 

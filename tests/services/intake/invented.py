@@ -19,13 +19,21 @@ def filing(**changes: Any) -> dict[str, Any]:
 
 def consent(agency: str = "police-test", **changes: Any) -> dict[str, Any]:
     """A consent for one agency."""
-    return {"agency": agency, "discloses": ["identity", "narrative"], "text_version": "es-1", **changes}
+    return {"agency": agency, "discloses": ["identity", "narrative"], "text_version": "drill-es-1", **changes}
 
 
 def decision(agency: str = "police-test", **changes: Any) -> dict[str, Any]:
-    """A decision of two persons for one agency."""
-    given = {"agency": agency, "discloses": ["narrative"], "first_person": "person-a", "second_person": "person-b"}
+    """What one person proposes to disclose to an agency."""
+    given = {"agency": agency, "discloses": ["narrative"]}
     return {**given, "reason": "He is held where nobody reaches him.", **changes}
+
+
+async def decided(first: httpx.AsyncClient, second: httpx.AsyncClient, path: str, body: Any) -> httpx.Response:
+    """Two persons decide to disclose: one proposes, the other confirms. ``path`` is the request's."""
+    proposed = await post(first, f"{path}/disclosure-decisions", body)
+    assert proposed.status_code == 201, proposed.text
+    confirmation = f"{path}/disclosure-decisions/{proposed.json()['proposal_id']}/confirmation"
+    return await post(second, confirmation, {})
 
 
 def report(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from eventlog.decider import Refused
 from services.intake import projections
 from services.intake.activities import activities
 from tests.services.intake.conftest import Enter, Registry
-from tests.services.intake.invented import consent, decision, filed, post
+from tests.services.intake.invented import consent, decided, decision, filed, post
 
 
 async def standing(registry: Registry, case_id: str) -> RequestStanding:
@@ -21,13 +21,14 @@ async def standing(registry: Registry, case_id: str) -> RequestStanding:
 
 async def test_a_workflow_is_told_whom_it_may_tell(enter: Enter, registry: Registry) -> None:
     """Consents, a decision, an exclusion, the request's end: each as it stands now."""
-    client, staff = enter(), enter("coordinator", unit="mechanism")
+    client, staff, other = enter(), enter("coordinator", unit="mechanism"), enter("evaluator", unit="mechanism")
     case_id = (await filed(client, imminent=True, consents=[consent("a"), consent("b")]))["case_id"]
     path = f"/v1/requests/{case_id}"
     await post(client, f"{path}/exclusions", {"agency": "a"})
-    await post(staff, f"{path}/disclosure-decisions", decision("c"))
+    await post(staff, f"{path}/disclosure-decisions", decision("mayor-test"))
+    assert (await decided(staff, other, path, decision("c"))).status_code == 201
     assert await standing(registry, case_id) == RequestStanding(
-        version=6,
+        version=8,
         imminent=True,
         addressees=[
             Addressee(agency="b", consent_version=2),
@@ -35,7 +36,7 @@ async def test_a_workflow_is_told_whom_it_may_tell(enter: Enter, registry: Regis
         ],
     )
     await post(client, f"{path}/withdrawal", {})
-    assert await standing(registry, case_id) == RequestStanding(version=7, imminent=True, withdrawn=True)
+    assert await standing(registry, case_id) == RequestStanding(version=9, imminent=True, withdrawn=True)
 
 
 async def test_the_standing_does_not_rest_on_a_read_table(enter: Enter, registry: Registry) -> None:

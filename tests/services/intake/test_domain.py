@@ -17,11 +17,14 @@ from services.intake.domain import (
     AgencyId,
     CaseId,
     Command,
-    DecideDisclosure,
+    ConfirmDisclosure,
     EvidenceId,
     ExcludeAgency,
     File,
     GiveConsent,
+    Person,
+    ProposalId,
+    ProposeDisclosure,
     Request,
     SubjectGiven,
     SubjectId,
@@ -37,6 +40,7 @@ from services.intake.events import (
     ConsentGiven,
     ConsentWithdrawn,
     DisclosureDecided,
+    DisclosureProposed,
     EvidenceAdded,
     RequestFiled,
     RequestWithdrawn,
@@ -101,9 +105,20 @@ CONSENTED = ConsentGiven(
     subject_id=FIRST, agency=POLICE, consent_version=1, discloses=("identity", "place"), text_version="es-1"
 )
 WITHDRAWN = ConsentWithdrawn(subject_id=FIRST, agency=POLICE, consent_version=1)
-DECISION = DecideDisclosure(
-    agency=POLICE, discloses=("identity",), first_person="person-a", second_person="person-b", reason="In a coma."
+ANA, LUZ = Person(id="person-a", role="coordinator"), Person(id="person-b", role="evaluator")
+PROPOSAL = ProposeDisclosure(
+    proposal_id=ProposalId("proposal-1"), agency=POLICE, discloses=("identity",), by=ANA, reason="In a coma."
 )
+PROPOSED = DisclosureProposed(
+    proposal_id="proposal-1",
+    subject_id=FIRST,
+    agency=POLICE,
+    discloses=("identity",),
+    person="person-a",
+    role="coordinator",
+    reason=Plain(FIRST, "In a coma."),
+)
+CONFIRMATION = ConfirmDisclosure(proposal_id=ProposalId("proposal-1"), by=LUZ)
 DECIDED = DisclosureDecided(
     subject_id=FIRST,
     agency=POLICE,
@@ -111,14 +126,16 @@ DECIDED = DisclosureDecided(
     discloses=("identity",),
     first_person="person-a",
     second_person="person-b",
-    reason=Plain(FIRST, "In a coma."),
+    first_role="coordinator",
+    second_role="evaluator",
+    proposal_id="proposal-1",
 )
 ENDED = RequestWithdrawn(case_id="case-1", reason=Plain(FIRST, "Moved away."))
 
 
 def test_every_event_says_the_same_in_code_and_in_its_message() -> None:
     """A field that only one side knows would be lost between the registry and its readers."""
-    assert len(Codec.of(EVENTS, module=events_pb2).by_name) == len(EVENTS) == 9
+    assert len(Codec.of(EVENTS, module=events_pb2).by_name) == len(EVENTS) == 10
 
 
 # File
@@ -283,7 +300,7 @@ def test_an_exclusion_ends_the_consents_for_that_agency_and_no_other() -> None:
 
 def test_an_exclusion_ends_a_decision_of_two_persons() -> None:
     """DNH-5: it outranks every ground."""
-    given(FILED, DECIDED).when(ExcludeAgency(agency=POLICE)).then(AgencyExcluded(agency=POLICE), WITHDRAWN)
+    given(FILED, PROPOSED, DECIDED).when(ExcludeAgency(agency=POLICE)).then(AgencyExcluded(agency=POLICE), WITHDRAWN)
 
 
 def test_an_exclusion_said_again_stays_quiet() -> None:
@@ -301,39 +318,61 @@ def test_no_agency_is_excluded_from_a_request_that_does_not_exist() -> None:
     given().when(ExcludeAgency(agency=POLICE)).refused("wrong-stage")
 
 
-# DecideDisclosure
+# ProposeDisclosure, ConfirmDisclosure
 
 
 def test_two_persons_decide_for_one_who_cannot_answer() -> None:
-    """DNH-6."""
-    given(FILED).when(DECISION).then(DECIDED)
+    """DNH-6: one proposes, the other confirms; said twice, it is recorded once."""
+    given(FILED).when(PROPOSAL).then(PROPOSED)
+    given(FILED, PROPOSED).when(PROPOSAL).then()
+    given(FILED, PROPOSED).when(CONFIRMATION).then(DECIDED)
+    given(FILED, PROPOSED, DECIDED).when(CONFIRMATION).then()
 
 
 def test_one_person_is_not_two() -> None:
-    """DNH-6: the same name twice is no second judgement."""
-    given(FILED).when(replace(DECISION, second_person="person-a")).refused("two-persons-needed")
+    """DNH-6: also in another role; the same judgement twice is no second one."""
+    given(FILED, PROPOSED).when(replace(CONFIRMATION, by=ANA)).refused("two-persons-needed")
+    given(FILED, PROPOSED).when(replace(CONFIRMATION, by=replace(ANA, role="evaluator"))).refused("two-persons-needed")
+
+
+def test_what_nobody_proposed_cannot_be_confirmed() -> None:
+    """An id that was made up."""
+    given(FILED).when(CONFIRMATION).refused("not-found")
 
 
 def test_nobody_decides_against_an_exclusion() -> None:
     """DNH-5."""
-    given(FILED, AgencyExcluded(agency=POLICE)).when(DECISION).refused("agency-excluded")
+    given(FILED, AgencyExcluded(agency=POLICE)).when(PROPOSAL).refused("agency-excluded")
+    given(FILED, PROPOSED, AgencyExcluded(agency=POLICE)).when(CONFIRMATION).refused("agency-excluded")
+    ended = (PROPOSED, DECIDED, AgencyExcluded(agency=POLICE), WITHDRAWN)
+    given(FILED, *ended).when(CONFIRMATION).refused("agency-excluded")
+
+
+def test_nobody_decides_after_the_request_was_withdrawn() -> None:
+    """The person no longer asks."""
+    given(FILED, PROPOSED, ENDED).when(CONFIRMATION).refused("wrong-stage")
+    given(FILED, ENDED).when(PROPOSAL).refused("wrong-stage")
 
 
 def test_nobody_decides_over_a_subjects_own_answer() -> None:
     """A no, and a yes to less, are answers."""
-    given(FILED, CONSENTED, WITHDRAWN).when(DECISION).refused("subject-has-decided")
-    given(FILED, CONSENTED).when(replace(DECISION, discloses=("narrative",))).refused("subject-has-decided")
+    given(FILED, CONSENTED, WITHDRAWN).when(PROPOSAL).refused("subject-has-decided")
+    given(FILED, CONSENTED).when(replace(PROPOSAL, discloses=("narrative",))).refused("subject-has-decided")
+    given(FILED, PROPOSED, CONSENTED, WITHDRAWN).when(CONFIRMATION).refused("subject-has-decided")
+    given(FILED, PROPOSED, CONSENTED).when(CONFIRMATION).refused("subject-has-decided")
 
 
-def test_a_decision_for_what_may_be_told_already_stays_quiet() -> None:
-    """Nothing is added to what stands."""
-    given(FILED, CONSENTED).when(DECISION).then()
-    given(FILED, DECIDED).when(DECISION).then()
+def test_what_two_have_decided_is_not_decided_again() -> None:
+    """Nothing is added to what stands; what goes further is another decision."""
+    another = replace(PROPOSAL, proposal_id=ProposalId("proposal-2"))
+    given(FILED, PROPOSED, DECIDED).when(another).refused("decided-already")
+    wider = replace(PROPOSED, proposal_id="proposal-2", discloses=("identity", "place"))
+    given(FILED, PROPOSED, DECIDED).when(replace(another, discloses=("identity", "place"))).then(wider)
 
 
 def test_a_subject_who_can_answer_again_replaces_the_decision() -> None:
     """Who has recovered speaks for themselves, whichever way."""
-    given(FILED, DECIDED).when(replace(CONSENT, discloses=("identity",))).then(
+    given(FILED, PROPOSED, DECIDED).when(replace(CONSENT, discloses=("identity",))).then(
         replace(CONSENTED, consent_version=2, discloses=("identity",))
     )
 
@@ -376,7 +415,8 @@ def test_an_agency_may_be_told_while_a_ground_stands() -> None:
     """Consent, decision; then withdrawal, exclusion, the request's end."""
     assert standing(FILED) == []
     assert standing(FILED, CONSENTED) == [POLICE]
-    assert standing(FILED, DECIDED) == [POLICE]
+    assert standing(FILED, PROPOSED) == []
+    assert standing(FILED, PROPOSED, DECIDED) == [POLICE]
     assert standing(FILED, CONSENTED, WITHDRAWN) == []
     assert standing(FILED, CONSENTED, AgencyExcluded(agency=POLICE)) == []
     assert standing(FILED, CONSENTED, ENDED) == []
@@ -411,7 +451,20 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
         subject_id=st.sampled_from([None, FIRST, SISTER]),
     ),
     st.builds(ExcludeAgency, agency=st.sampled_from([POLICE, PROSECUTOR])),
-    st.sampled_from([DECISION, replace(DECISION, agency=PROSECUTOR), Withdraw()]),
+    st.builds(
+        ProposeDisclosure,
+        proposal_id=st.sampled_from([ProposalId("p-1"), ProposalId("p-2")]),
+        agency=st.sampled_from([POLICE, PROSECUTOR]),
+        discloses=st.sampled_from([("identity",), ("identity", "place")]),
+        by=st.sampled_from([ANA, LUZ]),
+        reason=st.just("In a coma."),
+    ),
+    st.builds(
+        ConfirmDisclosure,
+        proposal_id=st.sampled_from([ProposalId("p-1"), ProposalId("p-2")]),
+        by=st.sampled_from([ANA, LUZ]),
+    ),
+    st.just(Withdraw()),
 )
 
 

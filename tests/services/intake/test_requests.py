@@ -279,17 +279,59 @@ async def test_an_exclusion_outranks_a_consent(enter: Enter, registry: Registry)
     assert problem(await post(staff, f"{path}/disclosure-decisions", decision())) == (409, "agency-excluded")
 
 
-async def test_two_named_persons_decide_for_who_cannot_answer(enter: Enter) -> None:
-    """DNH-6: and the filer is none of them."""
-    filer, staff = enter(), enter("coordinator", unit="mechanism")
+async def test_two_persons_decide_for_who_cannot_answer_each_by_a_token_of_its_own(
+    enter: Enter, registry: Registry
+) -> None:
+    """DNH-6: whoever holds one token is one person, whatever it says; and the filer is none of the two."""
+    filer, staff, other = enter(), enter("coordinator", unit="mechanism"), enter("evaluator", unit="mechanism")
     impeded = await filed(filer, filed_by="third_party_grave_impediment", impediment="Nobody reaches him.")
-    path = f"/v1/requests/{impeded['case_id']}/disclosure-decisions"
+    request = f"/v1/requests/{impeded['case_id']}"
+    path = f"{request}/disclosure-decisions"
     assert problem(await post(filer, path, decision())) == (403, "forbidden")
-    same = decision(second_person="person-a")
-    assert problem(await post(staff, path, same)) == (409, "two-persons-needed")
-    assert (await post(staff, path, decision())).status_code == 201
-    (ground,) = (await staff.get(f"/v1/requests/{impeded['case_id']}")).json()["consents"]
+    named = decision(first_person="person-a", second_person="person-b")
+    assert problem(await post(staff, path, named)) == (422, "invalid-request")
+    proposed = await post(staff, path, decision(), key="proposal")
+    again = await post(staff, path, decision(), key="proposal")
+    assert proposed.status_code == 201, proposed.text
+    assert again.json() == proposed.json()
+    seen = (await other.get(request, params={"unseal": "true"})).json()
+    assert seen["consents"] == []
+    (proposal,) = seen["proposals"]
+    assert (proposal["proposal_id"], proposal["confirmed"]) == (proposed.json()["proposal_id"], False)
+    assert proposal["reason"] == decision()["reason"]
+    confirmation = f"{path}/{proposal['proposal_id']}/confirmation"
+    before = await registry.stored()
+    assert problem(await post(staff, confirmation, {})) == (409, "two-persons-needed")
+    assert problem(await post(filer, confirmation, {})) == (403, "forbidden")
+    assert problem(await post(other, f"{path}/{NOBODYS_CASE}/confirmation", {})) == (404, "not-found")
+    assert await registry.stored() == before
+    assert (await post(other, confirmation, {})).status_code == 201
+    (ground,) = (await staff.get(request)).json()["consents"]
     assert (ground["agency"], ground["by_two"]) == ("police-test", True)
+    async with registry.parts.engine.connect() as session:
+        history = await registry.parts.store.load(session, f"request/{impeded['case_id']}")
+    last = history.events[-1].event
+    assert (last.first_person, last.first_role) == (history.events[-2].actor.id, "coordinator")
+    assert (last.second_person, last.second_role) == (history.events[-1].actor.id, "evaluator")
+    assert problem(await post(other, path, decision())) == (409, "decided-already")
+
+
+async def test_what_the_person_says_in_between_outranks_a_proposal(enter: Enter) -> None:
+    """DNH-5 and 6: an exclusion, a withdrawal, an answer of the subject's own."""
+    filer, staff, other = enter(), enter("coordinator", unit="mechanism"), enter("evaluator", unit="mechanism")
+    between = {
+        "agency-excluded": [("exclusions", {"agency": "police-test"})],
+        "subject-has-decided": [("consents", consent()), ("consents/police-test/withdrawal", {})],
+        "wrong-stage": [("withdrawal", {})],
+    }
+    for code, acts in between.items():
+        path = f"/v1/requests/{(await filed(filer))['case_id']}"
+        proposed = (await post(staff, f"{path}/disclosure-decisions", decision())).json()["proposal_id"]
+        for name, body in acts:
+            assert (await post(filer, f"{path}/{name}", body)).status_code == 201
+        answer = await post(other, f"{path}/disclosure-decisions/{proposed}/confirmation", {})
+        assert problem(answer) == (409, code)
+        assert (await filer.get(path)).json()["consents"] == []
 
 
 async def test_only_the_authority_files_on_its_own_motion(enter: Enter) -> None:

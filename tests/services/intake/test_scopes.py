@@ -21,15 +21,16 @@ BODIES = {
     "withdrawal": {},
 }
 REQUEST_ACTS: dict[str, dict[Role, str]] = {
-    "consents": {**FILERS, **COORDINATOR},
-    "consents/police-test/withdrawal": {**FILERS, **COORDINATOR},
-    "exclusions": {**FILERS, **COORDINATOR},
+    "consents": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
+    "consents/police-test/withdrawal": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
+    "exclusions": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
     "disclosure-decisions": STAFF,
     "evidence": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},  # which may file
-    "withdrawal": {**FILERS, **COORDINATOR},
+    "withdrawal": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
 }
 READING = {**FILERS, **STAFF}
-LISTING = {**FILERS, **COORDINATOR}
+READING_REQUESTS = {**READING, Role.OMBUDSMAN: MINE}
+LISTING = {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE}
 FILING = {Role.FILER, Role.DEFENDER, Role.COORDINATOR, Role.OMBUDSMAN}
 
 
@@ -62,8 +63,11 @@ async def test_each_role_reads_what_is_its_to_read(enter: Enter) -> None:
             filer = enter("filer", unit="unit-reads" if own else "unit-reads-not")
             case_id = (await filed(filer))["case_id"]
             incident_id = (await post(filer, "/v1/incidents", report())).json()["incident_id"]
-            for path in (f"/v1/requests/{case_id}", f"/v1/incidents/{incident_id}"):
-                wanted = expected(READING, role, own=own, done=200)
+            for path, readers in (
+                (f"/v1/requests/{case_id}", READING_REQUESTS),
+                (f"/v1/incidents/{incident_id}", READING),
+            ):
+                wanted = expected(readers, role, own=own, done=200)
                 assert (await actor.get(path)).status_code == wanted, (role, own, path)
                 assert (await actor.get(path, params={"unseal": "true"})).status_code == wanted, (role, own, path)
             for path, found, allowed in (

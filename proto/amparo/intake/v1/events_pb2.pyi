@@ -303,21 +303,43 @@ class ConsentWithdrawn(_message.Message):
     consent_version: int
     def __init__(self, subject_id: _Optional[str] = ..., agency: _Optional[str] = ..., consent_version: _Optional[int] = ...) -> None: ...
 
+class DisclosureProposed(_message.Message):
+    __slots__ = ("proposal_id", "subject_id", "agency", "discloses", "person", "role")
+    PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSES_FIELD_NUMBER: _ClassVar[int]
+    PERSON_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    proposal_id: str
+    subject_id: str
+    agency: str
+    discloses: _containers.RepeatedScalarFieldContainer[str]
+    person: str
+    role: str
+    def __init__(self, proposal_id: _Optional[str] = ..., subject_id: _Optional[str] = ..., agency: _Optional[str] = ..., discloses: _Optional[_Iterable[str]] = ..., person: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
 class DisclosureDecided(_message.Message):
-    __slots__ = ("subject_id", "agency", "consent_version", "discloses", "first_person", "second_person")
+    __slots__ = ("subject_id", "agency", "consent_version", "discloses", "first_person", "second_person", "first_role", "second_role", "proposal_id")
     SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     DISCLOSES_FIELD_NUMBER: _ClassVar[int]
     FIRST_PERSON_FIELD_NUMBER: _ClassVar[int]
     SECOND_PERSON_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ROLE_FIELD_NUMBER: _ClassVar[int]
+    SECOND_ROLE_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_ID_FIELD_NUMBER: _ClassVar[int]
     subject_id: str
     agency: str
     consent_version: int
     discloses: _containers.RepeatedScalarFieldContainer[str]
     first_person: str
     second_person: str
-    def __init__(self, subject_id: _Optional[str] = ..., agency: _Optional[str] = ..., consent_version: _Optional[int] = ..., discloses: _Optional[_Iterable[str]] = ..., first_person: _Optional[str] = ..., second_person: _Optional[str] = ...) -> None: ...
+    first_role: str
+    second_role: str
+    proposal_id: str
+    def __init__(self, subject_id: _Optional[str] = ..., agency: _Optional[str] = ..., consent_version: _Optional[int] = ..., discloses: _Optional[_Iterable[str]] = ..., first_person: _Optional[str] = ..., second_person: _Optional[str] = ..., first_role: _Optional[str] = ..., second_role: _Optional[str] = ..., proposal_id: _Optional[str] = ...) -> None: ...
 
 class AgencyExcluded(_message.Message):
     __slots__ = ("agency",)
