@@ -1,27 +1,32 @@
-"""``python -m services.protection`` serves; ``… migrate`` migrates; ``… rebuild`` makes cases and measures anew."""
+"""``python -m services.protection`` serves; ``… migrate`` migrates; ``… rebuild`` makes its read tables anew."""
 
 import asyncio
+import sys
 
-from eventlog.replay import hold
+from eventlog.replay import NotReplayed
+from runtime import gaps
 from runtime.service import main
 from runtime.settings import Settings
-from services.protection import projections
-from services.protection.app import CONSUMER, HEARS, create_parts, create_service
+from services.protection.app import CONSUMER, HEARS, NAME, create_parts, create_service
+from services.protection.rebuild import rebuild
 
 
-def rebuild(settings: Settings) -> None:
-    """Replays every stream into the read tables, in one transaction; the consumer and acts wait meanwhile."""
+def rebuild_now(settings: Settings) -> None:
+    """Replays every stream, and what was heard of referrals, into the read tables, in one transaction."""
 
     async def replay() -> None:
         parts = create_parts(settings)
         sources = [settings.source(service) for service in HEARS]
-        async with parts.engine.begin() as session:
-            await hold(session, consumer=CONSUMER, sources=sources, tables=("cases", "clocks", "measures"))
-            await projections.rebuild(session, parts.store)
-        await parts.close()
+        try:
+            done = await rebuild(parts, consumer=CONSUMER, sources=sources, fetch=gaps.fetcher(settings))
+        except NotReplayed as refused:
+            sys.exit(f"{NAME}: {refused}")
+        finally:
+            await parts.close()
+        print(f"{done[0]} streams and {done[1]} records replayed")
 
     asyncio.run(replay())
 
 
 if __name__ == "__main__":
-    main(build=create_service, package="services.protection", commands={"rebuild": rebuild})
+    main(build=create_service, package="services.protection", commands={"rebuild": rebuild_now})

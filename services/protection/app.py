@@ -8,8 +8,9 @@ from access.vault import Vault
 from eventlog.consumer import Consumer
 from eventlog.store import EventStore, Ring
 from eventlog.transparency.note import NoteSigner
-from runtime import database, gaps, telemetry
+from runtime import agencies, database, gaps, telemetry
 from runtime.clock import Clock, system_clock
+from runtime.gaps import Fetch
 from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
@@ -25,8 +26,11 @@ HEARS = ("intake", "referral")
 ROUTERS = (cases.router, evaluations.router, resolutions.router, measures.router, packs.router)
 
 
-def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
-    """The parts, from settings. Raises `SettingMissing`, ``UnsafeKeyFile``."""
+def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetch | None = None) -> Parts:
+    """The parts, from settings. ``fetch`` gives other services' records, by default from them.
+
+    Raises `SettingMissing`, ``UnsafeKeyFile``.
+    """
     engine = database.engine(settings.need("database"), name=NAME)
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
     keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
@@ -41,12 +45,17 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
         vault=Vault(vault_engine, keyring, clock=clock),
         signer=signer,
         clock=clock,
+        agencies=agencies.Register(
+            engine, source=settings.source("referral"), consumer=CONSUMER, fetch=fetch or gaps.when_needed(settings)
+        ),
     )
 
 
-def create_service(settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None) -> Service:
+def create_service(
+    settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None, fetch: Fetch | None = None
+) -> Service:
     """The process of cases and measures. ``verifier``: whose tokens it takes, by default those of the issuer in the
-    settings."""
+    settings; ``fetch`` as for the parts."""
 
     def consumers(parts: Parts) -> Sequence[Consumer]:
         heard = Consumer(
@@ -62,7 +71,7 @@ def create_service(settings: Settings, *, clock: Clock = system_clock, verifier:
         )
         return (heard,)
 
-    parts = create_parts(settings, clock=clock)
+    parts = create_parts(settings, clock=clock, fetch=fetch)
     return Service(
         settings=settings,
         name=NAME,

@@ -22,6 +22,7 @@ from eventlog.decider import Plain, Refused
 from eventlog.receipts import Receipt, sign_receipt
 from eventlog.store import ActKey, Actor, Appended, EventStore, History, Ring, retry_when_moved
 from eventlog.transparency.note import NoteSigner
+from runtime.agencies import Register
 from runtime.clock import Clock
 from services.protection import domain, projections
 from services.protection.domain import EVENTS, Case, measure
@@ -36,7 +37,7 @@ HERE = "protection"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
-    """What protection's acts need; joined in `services.protection.app`."""
+    """What protection's acts need; joined in `services.protection.app`. ``agencies`` are those that may be named."""
 
     engine: AsyncEngine
     vault_engine: AsyncEngine
@@ -45,6 +46,7 @@ class Parts:
     vault: Vault
     signer: NoteSigner
     clock: Clock
+    agencies: Register
 
     async def close(self) -> None:
         """Ends its connections."""
@@ -287,10 +289,7 @@ async def act_on_measure(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, by.act):
             return await _as_first(session, earlier, parts=parts)
-        history, state = await measure_in(session, measure_id, parts=parts)
-        if state.proposed is None:
-            raise Refused("not-found", "there is no such measure of yours")
-        _, case = await _visible_case(session, state.proposed.case_id, actor=by.actor, parts=parts)
+        history, case = await _visible_measure(session, measure_id, actor=by.actor, parts=parts)
         _check_version(history, at_version)
         appended = await do_to_measure(session, command(case), measure_id=measure_id, by=by, parts=parts)
         if appended is None:
@@ -329,6 +328,21 @@ def new_id() -> str:
 def sees(actor: Actor, owner: str) -> bool:
     """Whether the actor sees a case of this owner: the mechanism's staff see all, others what their own unit filed."""
     return actor.role in STAFF or owner == projections.owner(unit=actor.unit, client=actor.id)
+
+
+async def visible_measure(session: AsyncConnection, measure_id: str, *, actor: Actor, parts: Parts) -> History:
+    """A measure's stream, for an actor who sees its case. Raises ``Refused`` ``not-found``."""
+    return (await _visible_measure(session, measure_id, actor=actor, parts=parts))[0]
+
+
+async def _visible_measure(
+    session: AsyncConnection, measure_id: str, *, actor: Actor, parts: Parts
+) -> tuple[History, Case]:
+    history, state = await measure_in(session, measure_id, parts=parts)
+    if state.proposed is None:
+        raise Refused("not-found", "there is no such measure of yours")
+    _, case = await _visible_case(session, state.proposed.case_id, actor=actor, parts=parts)
+    return history, case
 
 
 async def _visible_case(session: AsyncConnection, case_id: str, *, actor: Actor, parts: Parts) -> tuple[History, Case]:

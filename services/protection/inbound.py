@@ -17,6 +17,7 @@ from eventlog.codec import instant
 from eventlog.delivered import Delivered, Projection
 from eventlog.faults import TryAgain
 from eventlog.store import CHANNEL, ActKey, Actor, Appended, StreamMoved
+from runtime import agencies
 from services.protection import domain, projections
 from services.protection.domain import measure
 from services.protection.handlers import HERE, By, Parts, do_to_case, do_to_measure
@@ -39,10 +40,12 @@ async def apply(session: AsyncConnection, record: Delivered, *, parts: Parts) ->
         case "amparo.intake.v1.RequestWithdrawn":
             withdrawn = intake.RequestWithdrawn.FromString(record.event.payload)
             await withdraw_in(session, withdrawn.case_id, causation=citation(record), parts=parts)
+        case agencies.REGISTERED:
+            await keep(session, record)
         case "amparo.referral.v1.ReferralSent":
             sent = referral.ReferralSent.FromString(record.event.payload)
             if sent.measure_id:
-                await projections.remember_referral(session, referral_id=sent.referral_id, measure_id=sent.measure_id)
+                await keep(session, record)
                 note_sent = measure.NoteSent(referral_id=sent.referral_id)
                 await _tell(session, record, note_sent, measure_id=sent.measure_id, parts=parts)
         case "amparo.referral.v1.ReferralAcknowledged" | "amparo.referral.v1.ReferralAccepted":
@@ -52,6 +55,15 @@ async def apply(session: AsyncConnection, record: Delivered, *, parts: Parts) ->
                 await _heard(session, record, measure.NoteReported, parts=parts)
         case _:
             pass
+
+
+async def keep(session: AsyncConnection, record: Delivered, /) -> None:
+    """Keeps what tables here hold of other services' records, and causes nothing. Taken again, it changes nothing."""
+    await agencies.keep(session, record)
+    if record.event.type == "amparo.referral.v1.ReferralSent":
+        sent = referral.ReferralSent.FromString(record.event.payload)
+        if sent.measure_id:
+            await projections.remember_referral(session, referral_id=sent.referral_id, measure_id=sent.measure_id)
 
 
 async def withdraw_in(

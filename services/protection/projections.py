@@ -1,7 +1,7 @@
 """Owns protection's read tables, written in the transaction of the act that changed them.
 
-They hold codes, instants and ids, never personal data. Cases and measures are what their streams fold to, so `rebuild`
-replays all; `measure_referrals` follows another source and is kept by `services.protection.inbound`.
+They hold codes, instants and ids, never personal data. Cases and measures are what their streams fold to;
+`measure_referrals` and the ids of agencies follow another source. `services.protection.rebuild` makes all of them anew.
 """
 
 from collections.abc import Mapping, Sequence

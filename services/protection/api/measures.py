@@ -10,8 +10,8 @@ from access.idempotency import ActHeader
 from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import ActKey, Actor
-from runtime.forms import AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
-from services.protection import domain, handlers, projections
+from runtime.forms import Answer, AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
+from services.protection import domain, handlers, projections, unsealing
 from services.protection.api import answers, forms
 from services.protection.api.answers import MeasureAnswer
 from services.protection.api.forms import CaseIdPath, MeasureIdPath, NeededWords, PartsDep, Words
@@ -53,6 +53,21 @@ class ModificationBody(Body):
     details: NeededWords = Field(description="How it is to be done from now on. Sealed; read as those of a proposal.")
 
 
+class MeasureText(Answer):
+    """What was written with one event of the measure."""
+
+    version: int = Field(description="Of the measure, once the event was recorded.")
+    path: str = Field(description="`details`, or `reason`.")
+    text: str
+
+
+class MeasureTexts(Answer):
+    """What was written of a measure, in order: the last `details` are how it is to be carried out now."""
+
+    measure_id: str
+    texts: list[MeasureText]
+
+
 class MeasureActAnswer(ReceiptAnswer):
     """An act on a measure is recorded."""
 
@@ -61,7 +76,7 @@ class MeasureActAnswer(ReceiptAnswer):
 
 @router.post(
     "/cases/{case_id}/measures",
-    responses=responses("case-closed", "measure-unknown", writes=True, seals=True),
+    responses=responses("case-closed", "measure-not-in-pack", "unknown-agency", writes=True, seals=True),
     **_ACTING,
 )
 async def propose_measure(
@@ -74,6 +89,7 @@ async def propose_measure(
     actor: Annotated[Actor, may("measure.propose")],
 ) -> MeasureActAnswer:
     """Proposes a measure. A resolution grants it; then its beneficiary accepts or refuses it."""
+    await parts.agencies.check({"#/implementer": body.implementer})
     measure_id = handlers.new_id()
     done = await handlers.propose_measure(
         lambda case: _proposal(body, case, measure_id=measure_id),
@@ -96,6 +112,20 @@ async def read_measure(
         raise Refused("not-found", "there is no such measure of yours")
     tag(response, row.version)
     return answers.measure(row)
+
+
+@router.get("/measures/{measure_id}/texts", responses=responses())
+async def read_measure_texts(
+    parts: PartsDep, response: Response, measure_id: MeasureIdPath, actor: Annotated[Actor, may("measure.read")]
+) -> MeasureTexts:
+    """What was written of a measure, in clear: how it is to be carried out, and reasons. The vault records who read it.
+
+    Whoever accepts a measure reads here what it accepts.
+    """
+    version, texts = await unsealing.written(measure_id, actor=actor, parts=parts)
+    tag(response, version)
+    shown = [{"version": text.version, "path": text.path, "text": text.text} for text in texts]
+    return MeasureTexts.model_validate({"measure_id": measure_id, "texts": shown})
 
 
 @router.post("/measures/{measure_id}/acceptance", responses=responses("wrong-stage", writes=True), **_ACTING)
@@ -225,7 +255,7 @@ def _proposal(body: ProposalBody, case: Case, *, measure_id: str) -> measure.Pro
     assert case.opened is not None
     rule = next((rule for rule in case.pack.measures if rule.name == body.measure), None)
     if rule is None:
-        raise Refused("measure-unknown", f"the pack {case.opened.pack} has no such measure")
+        raise Refused("measure-not-in-pack", f"the pack {case.opened.pack} has no such measure")
     return measure.Propose(
         measure_id=measure_id,
         case_id=case.opened.case_id,

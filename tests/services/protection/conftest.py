@@ -24,7 +24,7 @@ from runtime.settings import Settings
 from services.protection import inbound
 from services.protection.app import create_service
 from services.protection.handlers import Parts, case_stream, measure_stream
-from tests.services.people import Issuer, door, migrated, rows
+from tests.services.people import Issuer, Referrals, door, migrated, rows
 from tests.services.protection.invented import PACK
 
 STORED = ("events", "pending", "acts", "cases", "clocks", "measures")
@@ -60,6 +60,7 @@ class Office:
     owner: AsyncEngine
     issuer: Issuer
     hands: Hands
+    referrals: Referrals
     heard: list[Delivered] = field(default_factory=list)
 
     async def hear(self, message: Message, *, stream: str, correlation: str = "", repeat: bool = False) -> Delivered:
@@ -106,6 +107,14 @@ class Office:
         message = referral.ReferralSent(referral_id=referral_id, measure_id=measure_id, purpose="implement")
         await self.hear(message, stream=f"referral/{referral_id}")
 
+    def renumbered(self, delivered: Delivered, *, source: str, index: int) -> bytes:
+        """What was heard, as the record of that index of a source; it counts as heard so from then on."""
+        record = record_pb2.Record.FromString(delivered.record)
+        record.source, record.index = source, index
+        value = record.SerializeToString(deterministic=True)
+        self.heard.append(Delivered.of(record, value, {}))
+        return value
+
     async def case_events(self, case_id: str) -> tuple[Recorded, ...]:
         """What is on the case's stream."""
         async with self.parts.engine.connect() as session:
@@ -125,9 +134,14 @@ class Office:
 async def office(protection_settings: Settings) -> AsyncIterator[Office]:
     """The process, without its loops."""
     issuer, hands = Issuer(), Hands()
-    service = create_service(protection_settings, clock=hands, verifier=issuer.verifier)
+    referrals = Referrals(protection_settings.mechanism)
+    service = create_service(protection_settings, clock=hands, verifier=issuer.verifier, fetch=referrals.fetch)
     owner = create_async_engine(protection_settings.owner_database, poolclass=NullPool)
-    yield Office(service=service, parts=service.parts, owner=owner, issuer=issuer, hands=hands)
+    made = Office(service=service, parts=service.parts, owner=owner, issuer=issuer, hands=hands, referrals=referrals)
+    for record in referrals.register("police-north", "an-agency"):
+        async with service.parts.engine.begin() as session:
+            await inbound.apply(session, record, parts=service.parts)
+    yield made
     await service.parts.close()
 
 

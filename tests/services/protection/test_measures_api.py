@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from access.authorization import MAY
+from runtime.settings import Settings
 from services.protection.domain.events import (
     MeasureAccepted,
     MeasureAdded,
@@ -51,9 +53,48 @@ async def test_proposals_are_refused_with_their_code(office: Office, enter: Ente
     case_id, coordinator = await office.filed(), enter("coordinator")
     before = await office.stored()
     unknown = PROPOSAL | {"measure": "moat"}
-    assert problem(await coordinator.do(f"/v1/cases/{case_id}/measures", unknown)) == (409, "measure-unknown")
+    assert problem(await coordinator.do(f"/v1/cases/{case_id}/measures", unknown)) == (409, "measure-not-in-pack")
     assert problem(await coordinator.do(f"/v1/cases/{uuid.uuid4()}/measures", PROPOSAL)) == (404, "not-found")
     assert await office.stored() == before
+
+
+async def test_an_implementer_that_is_not_registered_is_refused(office: Office, enter: Enter) -> None:
+    """A misspelled one would never be asked, and nobody would learn of it."""
+    case_id, coordinator = await office.filed(), enter("coordinator")
+    before = await office.stored()
+    misspelled = PROPOSAL | {"implementer": "police-nroth"}
+    answer = await coordinator.do(f"/v1/cases/{case_id}/measures", misspelled)
+    assert problem(answer) == (409, "unknown-agency")
+    assert answer.json()["errors"] == [{"pointer": "#/implementer", "reason": "not-registered"}]
+    assert "nroth" not in answer.text
+    assert await office.stored() == before
+    office.referrals.register("police-new")
+    known = PROPOSAL | {"implementer": "police-new"}
+    assert (await coordinator.do(f"/v1/cases/{case_id}/measures", known)).status_code == 201
+
+
+async def test_a_beneficiary_reads_what_it_accepts_and_the_vault_records_it(
+    office: Office, enter: Enter, granted_measure: Granted, protection_settings: Settings, postgres: str
+) -> None:
+    """How a measure is carried out is the beneficiary's to know; whoever filed elsewhere finds nothing."""
+    path = f"/v1/measures/{granted_measure.measure_id}/texts"
+    assert problem(await enter("filer", unit="ngo-elsewhere").read(path)) == (404, "not-found")
+    assert problem(await enter("police_unit", unit="police-north").read(path)) == (403, "forbidden")
+    assert problem(await enter("filer").read(f"/v1/measures/{uuid.uuid4()}/texts")) == (404, "not-found")
+    answer = await enter("filer").read(path)
+    assert answer.status_code == 200
+    assert answer.json()["texts"] == [{"version": 1, "path": "details", "text": "twice a night"}]
+    await enter("filer").do(f"/v1/measures/{granted_measure.measure_id}/refusal", {"reason": "They would be seen."})
+    later = (await enter("filer").read(path)).json()["texts"]
+    assert [text["text"] for text in later] == ["twice a night", "They would be seen."]
+    vault = create_async_engine(f"{postgres.rsplit('/', 1)[0]}/{protection_settings.mechanism}_vault")
+    async with vault.connect() as connection:
+        looked = await connection.execute(
+            text("SELECT unit FROM accesses WHERE purpose = :purpose"),
+            {"purpose": f"measure.texts {granted_measure.measure_id}"},
+        )
+        assert looked.scalars().all() == ["ngo-test", "ngo-test"]
+    await vault.dispose()
 
 
 async def test_nothing_said_of_a_measure_is_stored_in_clear(office: Office, enter: Enter) -> None:

@@ -1,0 +1,47 @@
+"""Opens what was written of a measure, for whoever has to know it. The vault records each reading before it opens."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from eventlog.decider import Sealed
+from eventlog.sealing import unseal
+from eventlog.store import Actor
+from services.protection.handlers import Parts, visible_measure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What was written with one event of a measure, in clear."""
+
+    version: int
+    path: str
+    text: str = field(repr=False)
+
+
+async def written(measure_id: str, *, actor: Actor, parts: Parts) -> tuple[int, tuple[Written, ...]]:
+    """The measure's version, and what stands sealed in its events, in their order: how it is to be carried out, and
+    reasons. Texts whose key was destroyed are left out. Raises ``Refused`` ``not-found`` for what is not the actor's.
+    """
+    async with parts.engine.connect() as session:
+        history = await visible_measure(session, measure_id, actor=actor, parts=parts)
+    texts = [(stored.version, sealed) for stored in history.events for sealed in _sealed(stored.event)]
+    if not texts:
+        return history.version, ()
+    secrets = await parts.vault.release(
+        sorted({sealed.key_id for _, sealed in texts}),
+        actor=actor,
+        purpose=f"measure.texts {measure_id}",
+        without_destroyed=True,
+    )
+    opened = tuple(
+        Written(version=version, path=sealed.path, text=unseal(sealed, secret=secrets[sealed.key_id])[0])
+        for version, sealed in texts
+        if sealed.key_id in secrets
+    )
+    return history.version, opened
+
+
+def _sealed(event: object) -> Iterable[Sealed]:
+    for name in ("details", "reason"):
+        if isinstance(found := getattr(event, name, None), Sealed):
+            yield found
