@@ -1,4 +1,5 @@
-"""A source's own records by HTTP: what consumers fetch when Kafka has a gap, and what an auditor copies.
+"""A source's own records by HTTP: what consumers fetch when Kafka has a gap, and what an auditor copies; and how far
+one of its streams is, for who must not act on less (`runtime.versions`).
 
 Records are sealed, so they hold no personal data in clear; still only the roles that may ``records.read`` get them.
 """
@@ -20,6 +21,7 @@ LONGEST_PAGE = 500
 router = APIRouter(tags=["records"])
 
 _PAGE = text('SELECT "index", record, headers FROM records WHERE "index" > :after ORDER BY "index" LIMIT :limit')
+_VERSION = text("SELECT COALESCE(max(version), 0) FROM events WHERE stream = :stream")
 
 
 class RecordItem(BaseModel):
@@ -59,3 +61,25 @@ async def list_records(
     ]
     full = len(items) == limit
     return RecordPage(source=request.app.state.source, items=items, next_after=items[-1].index if full else None)
+
+
+class StreamVersion(BaseModel):
+    """How far a stream is. ``version`` is that of its last event, 0 where it has none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stream: str
+    version: int
+
+
+@router.get("/v1/streams", responses=responses())
+async def read_stream_version(
+    request: Request,
+    actor: Annotated[Actor, may("records.read")],
+    stream: Annotated[str, Query(max_length=200, description="Such as `request/` and a case's id")],
+) -> StreamVersion:
+    """The version of a stream as it is stored now: also events count that were not numbered or published yet."""
+    engine: AsyncEngine = request.app.state.engine
+    async with engine.connect() as connection:
+        version = (await connection.execute(_VERSION, {"stream": stream})).scalar_one()
+    return StreamVersion(stream=stream, version=version)

@@ -1,10 +1,10 @@
 """The activities that this room serves on the queue `amparo.referral`: the same acts as the API's, under business keys.
 
 A refusal is final for the workflow (``ApplicationError``, not retryable, its type the refusal's code). What may be
-otherwise in a moment is retried: a registry event that was not read yet, a rung whose instant has not come.
+otherwise in a moment is retried: a registry event that was not read yet, a registry that does not answer, a rung whose
+instant has not come.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -19,15 +19,16 @@ from eventlog.store import ActKey
 from procedures import packs
 from procedures.clocks import Deadline, due
 from procedures.rules import Clock
+from runtime.versions import SourceSilent
 from services.referral import domain, handlers
 from services.referral.handlers import WORKFLOWS, Parts, Seen
-from services.referral.sending import RequestNotRead, send_referral
+from services.referral.registry import RequestNotRead, once_read, request_stream
+from services.referral.sending import send_referral
 
 TASK_QUEUE = "amparo.referral"
 
 READ_WITHIN = timedelta(seconds=2)
 """How long a sending waits for the registry's events before it is handed back to be tried again."""
-LOOK_AGAIN_S = 0.05
 
 T = TypeVar("T")
 
@@ -54,25 +55,25 @@ def activities(parts: Parts) -> Sequence[Callable[..., Awaitable[object]]]:
 
 
 async def send_when_read(order: contracts.SendReferral, *, parts: Parts) -> str:
-    """Sends once the request has been read up to the order's version; the referral's id. Raises `RequestNotRead` after
-    2 s.
+    """Sends once the request has been read as far as it goes now; the referral's id. Raises `RequestNotRead` after 2 s,
+    and ``SourceSilent``.
+
+    The order's version is as old as the order, which waits while this service is down: an exclusion since then counts.
     """
-    until = asyncio.get_running_loop().time() + READ_WITHIN.total_seconds()
-    while True:
-        try:
-            return await send_referral(
-                case_id=order.case_id,
-                agency=order.agency,
-                purpose=order.purpose,
-                round=order.round,
-                measure_id=order.measure_id,
-                request_version=order.request_version,
-                parts=parts,
-            )
-        except RequestNotRead:
-            if asyncio.get_running_loop().time() >= until:
-                raise
-        await asyncio.sleep(LOOK_AGAIN_S)
+    version = max(order.request_version, await parts.registry.of(request_stream(order.case_id)))
+
+    async def send() -> str:
+        return await send_referral(
+            case_id=order.case_id,
+            agency=order.agency,
+            purpose=order.purpose,
+            round=order.round,
+            measure_id=order.measure_id,
+            request_version=version,
+            parts=parts,
+        )
+
+    return await once_read(send, within=READ_WITHIN)
 
 
 async def silence_noted(silence: contracts.NoteReferralSilence, *, parts: Parts) -> Seen:
@@ -137,5 +138,7 @@ async def _refused_for_good(act: Awaitable[T]) -> T:
         return await act
     except RequestNotRead:
         raise ApplicationError("the registry's events are still being read", type="request-not-read-yet") from None
+    except SourceSilent:
+        raise ApplicationError("the registry does not answer", type="registry-silent") from None
     except Refused as refused:
         raise ApplicationError(refused.code, type=refused.code, non_retryable=refused.code not in LATER) from None

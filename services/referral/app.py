@@ -13,11 +13,13 @@ from runtime.clock import Clock, system_clock
 from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
+from runtime.versions import Versions
 from services.referral.activities import TASK_QUEUE, activities
 from services.referral.api import agencies, inbox, referrals
 from services.referral.bell import Bell
 from services.referral.following import following
 from services.referral.handlers import CODEC, Parts
+from services.referral.registry import Registry
 
 NAME = "referral"
 CONSUMER = "case-files"
@@ -25,8 +27,10 @@ FOLLOWS = ("intake", "protection")
 """The services whose records say what may be disclosed, and what a measure is."""
 
 
-def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
-    """The parts, from settings. Raises `SettingMissing`, ``UnsafeKeyFile``."""
+def create_parts(settings: Settings, *, clock: Clock = system_clock, registry: Registry | None = None) -> Parts:
+    """The parts, from settings. ``registry``: who is asked how far a request is, by default intake. Raises
+    `SettingMissing`, ``UnsafeKeyFile``.
+    """
     engine = database.engine(settings.need("database"), name=NAME)
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
     keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
@@ -41,13 +45,20 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:
         bell=Bell(engine),
         vault=Vault(vault_engine, keyring, clock=clock),
         signer=signer,
+        registry=registry or Versions(settings, "intake"),
         clock=clock,
     )
 
 
-def create_service(settings: Settings, *, clock: Clock = system_clock, verifier: Verifier | None = None) -> Service:
+def create_service(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    verifier: Verifier | None = None,
+    registry: Registry | None = None,
+) -> Service:
     """The process of agencies and referrals. ``verifier``: whose tokens it takes, by default those of the settings'
-    issuer.
+    issuer. ``registry`` as in `create_parts`.
     """
 
     def consumers(parts: Parts) -> Sequence[Consumer]:
@@ -67,7 +78,7 @@ def create_service(settings: Settings, *, clock: Clock = system_clock, verifier:
     def loops(parts: Parts) -> Sequence[tuple[str, Callable[[], Awaitable[None]]]]:
         return (("bell", parts.bell.listen),)
 
-    parts = create_parts(settings, clock=clock)
+    parts = create_parts(settings, clock=clock, registry=registry)
     return Service(
         settings=settings,
         name=NAME,

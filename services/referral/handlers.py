@@ -24,6 +24,7 @@ from services.referral import domain, projections
 from services.referral.bell import Bell
 from services.referral.disclosure import CaseFile, basis
 from services.referral.domain import EVENTS, RecallGround, Referral
+from services.referral.registry import Registry
 
 CODEC = Codec.of(EVENTS, module=events_pb2)
 WORKFLOWS = Actor(id="workflows", role="service")
@@ -59,6 +60,7 @@ class Parts:
     bell: Bell
     vault: Vault
     signer: NoteSigner
+    registry: Registry
     clock: Clock
 
     def drain(self) -> None:
@@ -69,6 +71,7 @@ class Parts:
         """Ends its connections."""
         await self.ring.close()
         await self.bell.close()
+        await self.registry.close()
         await self.vault.close()
         await self.vault_engine.dispose()
         await self.engine.dispose()

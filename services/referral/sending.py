@@ -18,12 +18,7 @@ from services.referral import case_files, domain, measure_files, projections
 from services.referral.disclosure import MeasureFile
 from services.referral.domain import ACKNOWLEDGE, ANSWER, RecallGround, Referral
 from services.referral.handlers import WORKFLOWS, Parts, Seen, folded, receipt_of, stream_of
-
-
-class RequestNotRead(Exception):
-    """The registry's events on a case, or protection's on a measure, have not been read as far as the sender has seen
-    them: try again.
-    """
+from services.referral.registry import RequestNotRead
 
 
 @retry_when_moved(times=3)

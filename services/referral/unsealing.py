@@ -1,11 +1,14 @@
 """Opens what an addressee may read, and what an agency wrote. Each reading is recorded by the vault before it opens.
 
-The consent is judged again at each reading, on the registry's events as read by then: what was disclosed at the sending
-and is no longer consented to stays closed, though nobody recalled the referral yet.
+The consent is judged again at each reading, on all that the registry has recorded when the reading begins: what was
+disclosed at the sending and is no longer consented to stays closed, though nobody recalled the referral yet.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventlog.decider import Refused, Sealed
 from eventlog.sealing import unseal
@@ -13,6 +16,10 @@ from eventlog.store import Actor
 from services.referral import case_files, measure_files, projections
 from services.referral.disclosure import Disclosed, basis
 from services.referral.handlers import Parts, Seen, visible
+from services.referral.registry import RequestNotRead, once_read, request_stream
+
+READ_WITHIN = timedelta(seconds=1)
+"""How long a reading waits for the registry's events before its client is told to try again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,23 +46,36 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
     was not disclosed by the referral, and nothing that a subject has taken back since. Values whose key was destroyed
     are left out.
 
-    Raises ``Refused`` ``not-found`` for everybody but the addressee, and for the addressee once the referral is no
-    longer open or the agency may no longer be told.
+    The registry is asked first how far the request is: what was withdrawn or excluded before the reading began ends it,
+    also while this room's consumer stands still. Raises ``Refused`` ``not-found`` for everybody but the addressee, and
+    for the addressee once the referral is no longer open or the agency may no longer be told; `RequestNotRead` and
+    ``SourceSilent`` where that cannot be known now.
     """
-    gone = Refused("not-found", "there is nothing for you to read under this id")
+    async with parts.engine.connect() as session:
+        seen = await _addressed(referral_id, session=session, actor=actor, parts=parts)
+    case_id = seen.sent.case_id
+    version = await parts.registry.of(request_stream(case_id))
+
+    async def disclose() -> tuple[Seen, tuple[Told, ...]]:
+        return await _disclose(referral_id, case_id=case_id, request_version=version, actor=actor, parts=parts)
+
+    return await once_read(disclose, within=READ_WITHIN)
+
+
+async def _disclose(
+    referral_id: str, *, case_id: str, request_version: int, actor: Actor, parts: Parts
+) -> tuple[Seen, tuple[Told, ...]]:
     async with parts.engine.begin() as session:
-        seen = await visible(referral_id, session=session, actor=actor, parts=parts)
-        if seen.sent.agency != actor.unit or not seen.state.open:
-            raise gone
-        case = await case_files.read(session, seen.sent.case_id, share=True)
-        if case is None:
-            raise gone
+        case = await case_files.read(session, case_id, share=True)
+        if case is None or case.request_version < request_version:
+            raise RequestNotRead(case_id)
+        seen = await _addressed(referral_id, session=session, actor=actor, parts=parts)
         try:
             above = await projections.above(session, seen.sent.agency)
             measure = await measure_files.read(session, seen.sent.measure_id)
             allowed = basis(case, agency=seen.sent.agency, above=above, measure=measure).disclosed
         except Refused:
-            raise gone from None
+            raise _gone() from None
         values = [value for value in seen.sent.disclosed if value in allowed]
         if not values:
             return seen, ()
@@ -76,6 +96,18 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
         if value.field.key_id in secrets
     )
     return seen, told
+
+
+async def _addressed(referral_id: str, *, session: AsyncConnection, actor: Actor, parts: Parts) -> Seen:
+    """The open referral for its addressee. Raises ``Refused`` ``not-found`` for anybody else, and once it has ended."""
+    seen = await visible(referral_id, session=session, actor=actor, parts=parts)
+    if seen.sent.agency != actor.unit or not seen.state.open:
+        raise _gone()
+    return seen
+
+
+def _gone() -> Refused:
+    return Refused("not-found", "there is nothing for you to read under this id")
 
 
 async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Written, ...]:

@@ -72,6 +72,24 @@ async def test_records_are_served_in_order_by_pages(parcel_settings: Settings, s
         assert (await client.get("/v1/records")).status_code == 401
 
 
+async def test_a_stream_is_as_far_as_what_was_recorded_on_it(
+    parcel_settings: Settings, serve: Serve, issuer: Issuer
+) -> None:
+    """What was answered counts at once, though nobody numbers it: who asks must not act on less."""
+    unnumbered = parcel_settings.model_copy(update={"sequencer_database": "postgresql+psycopg://nobody@127.0.0.1:9/x"})
+    async with serve(unnumbered, until_ready=False) as client:
+        headers = {**issuer.header("filer"), "Idempotency-Key": "act"}
+        filed = (await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)).json()
+
+        async def version(stream: str, role: str = "service") -> httpx.Response:
+            return await client.get("/v1/streams", params={"stream": stream}, headers=issuer.header(role))
+
+        stream = f"request/{filed['case_id']}"
+        assert (await version(stream)).json() == {"stream": stream, "version": 1}
+        assert (await version("request/none")).json()["version"] == 0
+        assert (await version(stream, "filer")).status_code == 403
+
+
 async def test_answers_carry_a_request_id_and_no_banner_and_allow_no_other_origin(
     parcel_settings: Settings, serve: Serve
 ) -> None:
@@ -118,7 +136,7 @@ async def test_the_api_is_described_and_shown_from_here_alone(parcel_settings: S
     async with serve(parcel_settings, until_ready=False) as client:
         described = (await client.get("/openapi.json")).json()
         assert described["openapi"].startswith("3.1")
-        assert set(described["paths"]) == {"/v1/parcels", "/v1/parcels/{case_id}", "/v1/records"}
+        assert set(described["paths"]) == {"/v1/parcels", "/v1/parcels/{case_id}", "/v1/records", "/v1/streams"}
         assert described["paths"]["/v1/records"]["get"]["summary"] == ("The records behind `after`, lowest index first")
         page = await client.get("/docs")
         assert page.status_code == 200

@@ -57,6 +57,20 @@ class Hands:
         return self.now
 
 
+class Streams:
+    """How far the registry's streams are, as it would answer."""
+
+    def __init__(self, registry: intake_handlers.Parts) -> None:
+        self._registry = registry
+
+    async def of(self, stream: str) -> int:
+        async with self._registry.engine.connect() as session:
+            return (await self._registry.store.load(session, stream)).version
+
+    async def close(self) -> None:
+        pass
+
+
 class Mechanism:
     """Intake, protection, referral, bridge and workflows. Use as an async context."""
 
@@ -72,7 +86,8 @@ class Mechanism:
         self._folder = folder
         self.intake = intake_app.create_parts(self._settings("intake"), clock=self.hands)
         self.protection = protection_app.create_parts(self._settings("protection"), clock=self.hands)
-        self.referral = referral_app.create_parts(self._settings("referral"), clock=self.hands)
+        streams = Streams(self.intake)
+        self.referral = referral_app.create_parts(self._settings("referral"), clock=self.hands, registry=streams)
         self.engine = database.engine(self._databases.url("workflows"))
 
     def _settings(self, service: str) -> Settings:

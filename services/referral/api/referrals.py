@@ -8,9 +8,10 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
-from access.problems import responses
+from access.problems import Problem, responses
 from eventlog.store import ActKey, Actor
 from runtime.forms import AtVersion, Body, Instant, ReceiptAnswer, tag
+from runtime.versions import SourceSilent
 from services.referral import domain, handlers, unsealing
 from services.referral.api.answers import (
     DisclosedValue,
@@ -24,6 +25,7 @@ from services.referral.api.answers import (
 from services.referral.api.forms import Due, LegalBasis, ReferralIdPath, Words
 from services.referral.domain import RejectionGround, Stage
 from services.referral.handlers import Parts
+from services.referral.registry import RequestNotRead
 
 router = APIRouter(prefix="/v1/referrals", tags=["referrals"])
 
@@ -95,10 +97,14 @@ async def read_disclosure(
     request: Request, referral_id: ReferralIdPath, actor: Annotated[Actor, may("referral.disclosure")]
 ) -> DisclosureAnswer:
     """Exactly what the person let your agency know, in clear, while the referral is open, and how a measure is to be
-    carried out. Each reading is recorded, and the person may learn of it.
+    carried out. Each reading is recorded, and the person may learn of it. 503 while it is not certain that the person
+    has not taken the consent back: try again.
     """
     parts: Parts = request.app.state.parts
-    seen, told = await unsealing.disclose(referral_id, actor=actor, parts=parts)
+    try:
+        seen, told = await unsealing.disclose(referral_id, actor=actor, parts=parts)
+    except (RequestNotRead, SourceSilent):
+        raise Problem("unavailable", headers={"Retry-After": "1"}) from None
     return DisclosureAnswer(
         referral_id=referral_id,
         case_id=seen.sent.case_id,

@@ -22,6 +22,7 @@ from eventlog.sealing import seal
 from eventlog.store import ActKey, Actor
 from runtime.service import Service
 from runtime.settings import Settings
+from runtime.versions import SourceSilent
 from services.referral import handlers, seed
 from services.referral.agency import AgencyKind, RegisterAgency
 from services.referral.app import create_service
@@ -82,14 +83,34 @@ class Case:
         await self.feed(intake.ConsentWithdrawn(subject_id=subject_id, agency=agency, consent_version=version))
 
 
-class Registry:
-    """The registry's side: frames events as its source does, and hands them to the room's consumer."""
+class Streams:
+    """How far the registry's streams are, and whether it says so."""
 
-    def __init__(self, parts: Parts, source: str) -> None:
+    def __init__(self) -> None:
+        self.versions: dict[str, int] = {}
+        self.silent = False
+
+    async def of(self, stream: str) -> int:
+        if self.silent:
+            raise SourceSilent("intake")
+        return self.versions.get(stream, 0)
+
+    async def close(self) -> None:
+        pass
+
+
+class Registry:
+    """The registry's side: frames events as its source does, and hands them to the room's consumer.
+
+    ``behind``: the room's consumer stands still meanwhile.
+    """
+
+    def __init__(self, parts: Parts, source: str, streams: Streams) -> None:
         self._parts = parts
         self._source = source
         self._index = itertools.count()
-        self._versions: dict[str, int] = {}
+        self.streams = streams
+        self.behind = False
         self.records: list[Delivered] = []
 
     async def file(self, **changes: Any) -> Case:
@@ -149,11 +170,11 @@ class Registry:
     ) -> Delivered:
         """Appends an event to a stream of the registry, and lets the room take its record."""
         event_id = uuid.uuid4().bytes
-        self._versions[stream] = self._versions.get(stream, 0) + 1
+        version = self.streams.versions.get(stream, 0) + 1
         event = record_pb2.Event(
             id=event_id,
             stream=stream,
-            version=self._versions[stream],
+            version=version,
             type=message.DESCRIPTOR.full_name,
             correlation=stream.partition("/")[2],
             payload=message.SerializeToString(deterministic=True),
@@ -164,7 +185,9 @@ class Registry:
         )
         record = record_pb2.Record(source=self._source, index=next(self._index), event=event.SerializeToString())
         self.records.append(Delivered.of(record, record.SerializeToString(), {}))
-        await self.deliver(self.records[-1])
+        self.streams.versions[stream] = version
+        if not self.behind:
+            await self.deliver(self.records[-1])
         return self.records[-1]
 
     async def deliver(self, record: Delivered) -> None:
@@ -174,7 +197,7 @@ class Registry:
 
     def version(self, case: Case) -> int:
         """Version of the case's request stream."""
-        return self._versions[f"request/{case.case_id}"]
+        return self.streams.versions[f"request/{case.case_id}"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,14 +255,14 @@ def room_settings(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 async def room(room_settings: Settings) -> AsyncIterator[Room]:
     """The process without its loops, with the three offices of the seed. Tests share the tables, never a case."""
-    issuer, clock = Issuer(), SetClock()
-    service = create_service(room_settings, clock=clock, verifier=issuer.verifier)
+    issuer, clock, streams = Issuer(), SetClock(), Streams()
+    service = create_service(room_settings, clock=clock, verifier=issuer.verifier, registry=streams)
     await seed.seed(service.parts)
     made = Room(
         service=service,
         parts=service.parts,
         clock=clock,
-        registry=Registry(service.parts, room_settings.source("intake")),
+        registry=Registry(service.parts, room_settings.source("intake"), streams),
         owner=create_async_engine(room_settings.owner_database, poolclass=NullPool),
         vault_owner=create_async_engine(room_settings.url_intake, poolclass=NullPool),
         issuer=issuer,

@@ -11,7 +11,7 @@ from eventlog.decider import Refused
 from eventlog.store import ActKey, Actor
 from services.referral import domain, handlers, projections, unsealing
 from services.referral.agency import AgencyKind
-from services.referral.sending import RequestNotRead
+from services.referral.registry import RequestNotRead
 from tests.services.referral.conftest import CONTACT, NAME, NARRATIVE, PLACE, Room
 from tests.services.referral.invented import OMBUDSMAN, POLICE, PROSECUTOR
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from eventlog.decider import Refused
 from services.referral import domain, handlers
-from services.referral.sending import RequestNotRead
+from services.referral.registry import RequestNotRead
 from tests.services.referral.conftest import PLACE, Case, Enter, Room
 from tests.services.referral.invented import OMBUDSMAN, POLICE, PROSECUTOR
 from tests.services.referral.test_handlers import COORDINATOR, OFFICER, act, texts, unreadable
