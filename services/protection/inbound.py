@@ -36,6 +36,9 @@ async def apply(session: AsyncConnection, record: Delivered, *, parts: Parts) ->
     match record.event.type:
         case "amparo.intake.v1.RequestFiled":
             await _opened(session, record, parts=parts)
+        case "amparo.intake.v1.AgencyExcluded":
+            excluded = intake.AgencyExcluded.FromString(record.event.payload)
+            await projections.keep_from(session, record.event.correlation, [excluded.agency])
         case "amparo.intake.v1.RequestWithdrawn":
             withdrawn = intake.RequestWithdrawn.FromString(record.event.payload)
             await withdraw_in(session, withdrawn.case_id, causation=citation(record), parts=parts)
@@ -97,6 +100,7 @@ async def _opened(session: AsyncConnection, record: Delivered, *, parts: Parts) 
         filer=record.event.actor.id,
         filer_unit=record.event.actor.unit,
     )
+    await projections.keep_from(session, filed.case_id, filed.excluded)  # first: nobody sees the case before
     act = ActKey(client=WORKFLOW, key=f"open-case:{filed.case_id}")
     by = By(actor=ACTOR, act=act, causation=citation(record))
     await _settled(session, lambda: do_to_case(session, command, case_id=filed.case_id, by=by, parts=parts))

@@ -44,7 +44,7 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
     """
     gone = Refused("not-found", "there is nothing for you to read under this id")
     async with parts.engine.begin() as session:
-        seen = await visible(referral_id, session=session, actor=actor, parts=parts)
+        seen = await visible(referral_id, "referral.disclosure", session=session, actor=actor, parts=parts)
         if seen.sent.agency != actor.unit or not seen.state.open:
             raise gone
         case = await case_files.read(session, seen.sent.case_id, share=True)
@@ -85,7 +85,7 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
     ``not-found``.
     """
     async with parts.engine.connect() as session:
-        seen = await visible(referral_id, session=session, actor=actor, parts=parts)
+        seen = await visible(referral_id, "referral.read", session=session, actor=actor, parts=parts)
     texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _sealed(stored.event)]
     if not texts:
         return ()
