@@ -6,7 +6,7 @@ functions of a role, an action and a few facts, so each is made once and remembe
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import cast
 
 import structlog
@@ -64,6 +64,7 @@ def permit_all(
     return decisions
 
 
+@lru_cache(maxsize=1024)
 def may_at_all(role: str, action: Action) -> bool:
     """Whether there is any thing to which the role may do this: what a route asks before it knows of which thing.
 
