@@ -11,13 +11,16 @@ from typing import cast
 
 import structlog
 
-from access.policy.actions import ACTIONS, CASE_ACTIONS, INTERNAL, REFERRAL_ACTIONS, Action
+from access.policy.actions import ACTIONS, CASE_ACTIONS, INTERNAL, MECHANISM_ACTIONS, REFERRAL_ACTIONS, Action
 from access.policy.engine import BadPolicy, Decision, Policies, Question
 from access.policy.facts import Case, Mechanism, Purpose, Referral, Role, State, Subject, Thing
 
 __all__ = [
     "ACTIONS",
+    "CASE_ACTIONS",
     "INTERNAL",
+    "MECHANISM_ACTIONS",
+    "REFERRAL_ACTIONS",
     "Action",
     "BadPolicy",
     "Case",
