@@ -16,7 +16,7 @@ import yaml
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from access.authorization import MAY
+from access.policy import Role
 
 FOLDER = Path(__file__).with_name("keycloak")
 GIVEN = FOLDER / "clients"
@@ -45,7 +45,8 @@ def clients(table: Path = FOLDER / "clients.yaml") -> tuple[Client, ...]:
     rows: Mapping[str, Mapping[str, str]] = yaml.safe_load(table.read_text())
     found = []
     for name, row in rows.items():
-        if row.get("role") not in MAY or row.get("key") not in ("made", "given") or set(row) - {"role", "unit", "key"}:
+        known = row.get("role") in set(Role) and row.get("key") in ("made", "given")
+        if not known or set(row) - {"role", "unit", "key"}:
             raise BadClient(f"{name}: a client has a role of Amparo, `key: made` or `key: given`, and perhaps a unit")
         found.append(Client(id=name, **row))  # type: ignore[arg-type]  # checked above
     return tuple(found)

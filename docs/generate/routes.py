@@ -12,7 +12,8 @@ from typing import Any
 from fastapi.routing import iter_route_contexts
 
 from access import keys
-from access.authorization import ACTIONS, MAY, May
+from access.authorization import May
+from access.policy import ACTIONS, INTERNAL, rights
 from access.problems import PROBLEMS, responses
 from access.reasons import REASONS
 from docs.generate.writing import first_sentence, page, says, table
@@ -76,7 +77,7 @@ def routes_page() -> str:
             (
                 route.name,
                 f"`{route.action}`",
-                ", ".join(sorted(role for role, actions in MAY.items() if route.action in actions)),
+                ", ".join(sorted(role for role, actions in rights().items() if route.action in actions)),
                 route.says,
                 " ".join(f"`{code}`" for code in route.codes),
             )
@@ -84,8 +85,8 @@ def routes_page() -> str:
             if route.service == service
         ]
         parts += [f"## {service}", table(("route", "action", "roles", "what it does", "own problems"), rows)]
-    roles = [(f"`{role}`", " ".join(f"`{a}`" for a in sorted(actions))) for role, actions in MAY.items()]
-    unused = sorted(ACTIONS - {route.action for route in routes()})
+    roles = [(f"`{role}`", " ".join(f"`{a}`" for a in sorted(actions))) for role, actions in rights().items()]
+    unused = sorted(ACTIONS - INTERNAL - {route.action for route in routes()})
     return page(
         "Routes",
         says("""

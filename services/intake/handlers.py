@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from access.policy import Action, Case, Subject, permit
 from access.vault import Vault
 from amparo.intake.v1 import events_pb2
 from eventlog.codec import Codec
@@ -22,14 +23,22 @@ from runtime.agencies import Register
 from runtime.clock import Clock
 from services.intake import domain, incident, projections
 from services.intake.domain import CaseId, EvidenceId, ProposalId, Request, SubjectId
-from services.intake.events import EVENTS, IncidentVerified
+from services.intake.events import EVENTS, IncidentReported, IncidentVerified
 from services.intake.incident import IncidentId
 from services.intake.projections import fold_incident, fold_request, owner
 from services.intake.unsealing import Texts, sealed_in, unsealed
 
 CODEC = Codec.of(EVENTS, module=events_pb2)
-STAFF = frozenset({"coordinator", "evaluator"})
-"""The mechanism's own roles: what is filed is filed with them. Everybody else sees what their own unit filed."""
+ACTION_OF: Mapping[type, Action] = {
+    domain.GiveConsent: "request.consent",
+    domain.WithdrawConsent: "request.consent",
+    domain.ProposeDisclosure: "referral.decide",
+    domain.ConfirmDisclosure: "referral.decide",
+    domain.ExcludeAgency: "request.exclude",
+    domain.AddEvidence: "request.file",
+    domain.Withdraw: "request.withdraw",
+}
+"""What each command is to the policy."""
 
 TO_READ, TO_PROVE = "intake.read", "intake.receipt"
 """What keys are released for, each with its stream: to read, to repeat the openers of a full receipt."""
@@ -145,7 +154,7 @@ async def act_on_request(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, act):
             return earlier
-        history = await _visible(stream, session=session, actor=actor, parts=parts)
+        history = await _visible(stream, ACTION_OF[type(command)], session=session, actor=actor, parts=parts)
         _check_version(history, at_version)
         state = fold_request(history)
         events = domain.decide(state, command)
@@ -187,7 +196,8 @@ async def report_incident(
         if case_id:
             if earlier := await parts.store.receipt_for(session, act):
                 return earlier
-            case = await _visible(request_stream(case_id), session=session, actor=actor, parts=parts)
+            of_case = request_stream(case_id)
+            case = await _visible(of_case, "incident.report", session=session, actor=actor, parts=parts)
             subject_id = fold_request(case).first_subject
             keys = await parts.vault.for_sealing([subject_id], actor=actor)
         else:
@@ -220,10 +230,11 @@ async def verify_incident(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, act):
             return earlier
-        history = await _visible(stream, session=session, actor=actor, parts=parts)
+        history = await _visible(stream, "incident.verify", session=session, actor=actor, parts=parts)
         _check_version(history, at_version)
         if command.duplicate_of:
-            await _visible(incident_stream(command.duplicate_of), session=session, actor=actor, parts=parts)
+            repeated = incident_stream(command.duplicate_of)
+            await _visible(repeated, "incident.read", session=session, actor=actor, parts=parts)
         events = incident.decide(fold_incident(history), command)
         if not events:
             return await parts.store.remember(session, act, _receipt_of_last(history, parts=parts))
@@ -259,10 +270,11 @@ async def proposal_of(receipt: Receipt, *, parts: Parts) -> str:
 async def see(stream: str, *, unseal: bool, actor: Actor, parts: Parts) -> Seen:
     """A stream for its reader. Unsealing is recorded by the vault before anything is opened, as one release.
 
-    Raises ``Refused`` `not-found` where there is none or it is another unit's.
+    Raises ``Refused`` `not-found` where there is none or the policy keeps it from the actor.
     """
+    action: Action = "request.read" if stream.startswith("request/") else "incident.read"
     async with parts.engine.connect() as session:
-        history = await _visible(stream, session=session, actor=actor, parts=parts)
+        history = await _visible(stream, action, session=session, actor=actor, parts=parts)
     if not unseal:
         return Seen(history=history, texts=Texts())
     return Seen(history=history, texts=await _unseal(history.events, actor=actor, purpose=TO_READ, parts=parts))
@@ -278,16 +290,33 @@ def new_proposal() -> ProposalId:
     return ProposalId(str(uuid.uuid4()))
 
 
-def sees_all(actor: Actor) -> bool:
-    """Whether the actor acts for the mechanism, with which everything is filed."""
-    return actor.role in STAFF
-
-
-async def _visible(stream: str, *, session: AsyncConnection, actor: Actor, parts: Parts) -> History:
+async def _visible(stream: str, action: Action, *, session: AsyncConnection, actor: Actor, parts: Parts) -> History:
+    """A stream, if the policy lets the actor do this to it. Raises ``Refused`` `not-found`: as for none."""
     history = await parts.store.load(session, stream)
-    if not history.events or not (sees_all(actor) or owner(actor) == owner(history.events[0].actor)):
-        raise Refused("not-found", "there is nothing of yours under this id")
-    return history
+    if history.events:
+        case = await _as_case(history, session=session, subject=Subject.of(actor))
+        if permit(Subject.of(actor), action, case).allowed:
+            return history
+    raise Refused("not-found", "there is nothing of yours under this id")
+
+
+async def _as_case(history: History, *, session: AsyncConnection, subject: Subject) -> Case:
+    """What the policy is told of a request, or of an incident: that it belongs to its reporter, and that who must not
+    learn of its case must not learn of it.
+    """
+    first = history.events[0]
+    if isinstance(first.event, IncidentReported):
+        excluded, stage = await projections.kept_from(session, first.correlation)
+    else:
+        request = fold_request(history)
+        excluded, stage = request.excluded, request.stage
+    return Case.seen_by(
+        subject,
+        owner=owner(first.actor),
+        region=first.event.region,
+        excluded=excluded,
+        state=projections.STATE[stage],
+    )
 
 
 def _check_version(history: History, at_version: int | None) -> None:

@@ -4,13 +4,14 @@ They hold codes, counts and ids, never personal data. A row is what its stream f
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Integer,
     MetaData,
@@ -18,15 +19,19 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     delete,
+    false,
     select,
     text,
+    true,
     tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from access.policy import Action, State, Subject, reach
 from eventlog.store import Actor, Beside, EventStore, History, Recorded
 from services.intake import domain, incident
 from services.intake.domain import Request
@@ -87,6 +92,13 @@ incidents = Table(
     Column("duplicate_of", Text),
 )
 
+STATE: Mapping[domain.Stage, State] = {
+    domain.Stage.UNFILED: State.OPEN,
+    domain.Stage.OPEN: State.OPEN,
+    domain.Stage.WITHDRAWN: State.WITHDRAWN,
+}
+"""Where a request stands, as the policy asks."""
+
 # In the driver's own form, and with one parameter instead of twenty: on the path of a filing, working out statement and
 # parameters costs more than storing them.
 _INSERT_REQUEST = "INSERT INTO requests SELECT * FROM jsonb_populate_record(NULL::requests, %s::jsonb)"
@@ -100,7 +112,26 @@ _INSERT_INCIDENT = "INSERT INTO incidents SELECT * FROM jsonb_populate_record(NU
 
 def owner(actor: Actor) -> str:
     """To whom a filing belongs: the actor's unit, or the actor where it acts for none."""
-    return f"unit:{actor.unit}" if actor.unit else f"actor:{actor.id}"
+    return Subject.of(actor).owner
+
+
+async def kept_from(session: AsyncConnection, case_id: str) -> tuple[Collection[str], domain.Stage]:
+    """Who must not learn of a case, and where its request stands; nobody, and open, where there is no case."""
+    found = select(requests.c.excluded, requests.c.stage).where(requests.c.case_id == case_id)
+    row = (await session.execute(found)).one_or_none() if case_id else None
+    return ((), domain.Stage.OPEN) if row is None else (row.excluded, domain.Stage(row.stage))
+
+
+def _in_reach(table: Table, subject: Subject, action: Action) -> ColumnElement[bool]:
+    """The rows to which the subject may do this, as `access.policy` decides for each of them."""
+    allowed = reach(subject, action)
+    own = table.c.owner == subject.owner if allowed.own else false()
+    whole = table.c.region == subject.region if subject.region else true()
+    conditions = [whole if allowed.all_of else own]
+    if subject.unit:
+        excluding = select(requests.c.case_id).where(requests.c.excluded.contains([subject.unit]))
+        conditions.append(table.c.case_id.not_in(excluding))
+    return and_(*conditions)
 
 
 async def insert_request(session: AsyncConnection, recorded: Sequence[Recorded], state: Request) -> None:
@@ -135,21 +166,23 @@ async def page(
     session: AsyncConnection,
     table: Table,
     *,
-    owned_by: str | None,
+    subject: Subject,
+    action: Action,
     filters: Iterable[tuple[str, str]],
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[Row[tuple[object, ...]]]:
-    """Up to ``limit`` rows, newest first, behind ``after`` (recorded_at, id). ``owned_by`` None means everybody's.
+    """Up to ``limit`` rows, newest first, behind ``after`` (recorded_at, id): those to which the subject may do this.
 
     ``filters`` are (column, value); of an array column, one of its values.
     """
     id_column = next(iter(table.primary_key.columns))
     query: Select[tuple[object, ...]] = (
-        select(table).order_by(table.c.recorded_at.desc(), id_column.desc()).limit(limit)
+        select(table)
+        .where(_in_reach(table, subject, action))
+        .order_by(table.c.recorded_at.desc(), id_column.desc())
+        .limit(limit)
     )
-    if owned_by is not None:
-        query = query.where(table.c.owner == owned_by)
     for name, value in filters:
         column = table.c[name]
         query = query.where(column.contains([value]) if isinstance(column.type, ARRAY) else column == value)

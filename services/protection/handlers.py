@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from access.policy import Action, Subject, permit
+from access.policy import Case as Facts
 from access.vault import Vault
 from amparo.protection.v1 import events_pb2
 from amparo.record.v1 import record_pb2
@@ -29,8 +32,6 @@ from services.protection.domain import EVENTS, Case, measure
 from services.protection.domain.measure import Measure
 
 CODEC = Codec.of(EVENTS, module=events_pb2)
-STAFF = frozenset({"coordinator", "evaluator"})
-"""The mechanism's own roles, who see every case. Everybody else sees what their own unit filed."""
 HERE = "protection"
 """The client of acts that follow from another act, and the actor of what is heard from other services."""
 
@@ -193,9 +194,16 @@ async def states_of(session: AsyncConnection, case: Case, *, parts: Parts) -> Ma
 
 @retry_when_moved(times=3)
 async def act_on_case(
-    command: Callable[[Case], domain.Command], *, case_id: str, at_version: int | None, by: By, parts: Parts
+    command: Callable[[Case], domain.Command],
+    *,
+    action: Action,
+    case_id: str,
+    at_version: int | None,
+    by: By,
+    parts: Parts,
 ) -> Done:
-    """Does what ``command`` makes of the case. ``at_version``: the version that the actor has seen, where that matters.
+    """Does what ``command`` makes of the case, which is ``action`` to the policy. ``at_version``: the version that the
+    actor has seen, where that matters.
 
     With no new event, the receipt of the last. Raises ``Refused`` (`not-found`, `precondition-failed`, the domain's)
     with nothing written, ``StreamMoved`` after three lost races.
@@ -203,7 +211,7 @@ async def act_on_case(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, by.act):
             return await _as_first(session, earlier, parts=parts)
-        history, state = await _visible_case(session, case_id, actor=by.actor, parts=parts)
+        history, state = await _visible_case(session, case_id, action, actor=by.actor, parts=parts)
         _check_version(history, at_version)
         made = command(state)
         appended = await _do_to_case(session, made, history, state, case_id=case_id, by=by, parts=parts)
@@ -233,7 +241,7 @@ async def resolve(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, by.act):
             return await _as_first(session, earlier, parts=parts)
-        history, state = await _visible_case(session, case_id, actor=by.actor, parts=parts)
+        history, state = await _visible_case(session, case_id, "case.resolve", actor=by.actor, parts=parts)
         _check_version(history, at_version)
         made = command(state)
         if measures is None and made.granted:
@@ -265,7 +273,7 @@ async def propose_measure(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, by.act):
             return await _as_first(session, earlier, parts=parts)
-        history, state = await _visible_case(session, case_id, actor=by.actor, parts=parts)
+        history, state = await _visible_case(session, case_id, "measure.propose", actor=by.actor, parts=parts)
         _check_version(history, at_version)
         made = command(state)
         add = domain.AddMeasure(at=parts.clock(), measure_id=made.measure_id, measure=made.measure)
@@ -283,13 +291,19 @@ async def propose_measure(
 
 @retry_when_moved(times=3)
 async def act_on_measure(
-    command: Callable[[Case], measure.Command], *, measure_id: str, at_version: int | None, by: By, parts: Parts
+    command: Callable[[Case], measure.Command],
+    *,
+    action: Action,
+    measure_id: str,
+    at_version: int | None,
+    by: By,
+    parts: Parts,
 ) -> Done:
     """Does what ``command`` makes of the measure's case to the measure. Raises as `act_on_case` does."""
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, by.act):
             return await _as_first(session, earlier, parts=parts)
-        history, case = await _visible_measure(session, measure_id, actor=by.actor, parts=parts)
+        history, case = await _visible_measure(session, measure_id, action, actor=by.actor, parts=parts)
         _check_version(history, at_version)
         appended = await do_to_measure(session, command(case), measure_id=measure_id, by=by, parts=parts)
         if appended is None:
@@ -306,7 +320,7 @@ async def close_case(*, case_id: str, at_version: int | None, by: By, parts: Par
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, by.act):
             return await _as_first(session, earlier, parts=parts)
-        history, state = await _visible_case(session, case_id, actor=by.actor, parts=parts)
+        history, state = await _visible_case(session, case_id, "case.resolve", actor=by.actor, parts=parts)
         _check_version(history, at_version)
         standing = await states_of(session, state, parts=parts)
         unfinished = tuple(name for name, each in standing.items() if each.state not in measure.ENDED)
@@ -325,33 +339,48 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def sees(actor: Actor, owner: str) -> bool:
-    """Whether the actor sees a case of this owner: the mechanism's staff see all, others what their own unit filed."""
-    return actor.role in STAFF or owner == projections.owner(unit=actor.unit, client=actor.id)
+def visible(row: Row[Any] | None, action: Action, *, actor: Actor) -> Row[Any]:
+    """The row (see `projections.as_case`), if the policy lets the actor do this to its case. Raises ``Refused``
+    `not-found`, also where there is none."""
+    subject = Subject.of(actor)
+    if row is None or not permit(subject, action, projections.as_case(row, subject)).allowed:
+        raise Refused("not-found", "there is nothing of yours under this id")
+    return row
 
 
-async def visible_measure(session: AsyncConnection, measure_id: str, *, actor: Actor, parts: Parts) -> History:
-    """A measure's stream, for an actor who sees its case. Raises ``Refused`` ``not-found``."""
-    return (await _visible_measure(session, measure_id, actor=actor, parts=parts))[0]
+async def visible_measure(
+    session: AsyncConnection, measure_id: str, action: Action, *, actor: Actor, parts: Parts
+) -> History:
+    """A measure's stream, if the policy lets the actor do this to its case. Raises ``Refused`` ``not-found``."""
+    return (await _visible_measure(session, measure_id, action, actor=actor, parts=parts))[0]
 
 
 async def _visible_measure(
-    session: AsyncConnection, measure_id: str, *, actor: Actor, parts: Parts
+    session: AsyncConnection, measure_id: str, action: Action, *, actor: Actor, parts: Parts
 ) -> tuple[History, Case]:
     history, state = await measure_in(session, measure_id, parts=parts)
     if state.proposed is None:
-        raise Refused("not-found", "there is no such measure of yours")
-    _, case = await _visible_case(session, state.proposed.case_id, actor=actor, parts=parts)
+        raise Refused("not-found", "there is nothing of yours under this id")
+    _, case = await _visible_case(session, state.proposed.case_id, action, actor=actor, parts=parts)
     return history, case
 
 
-async def _visible_case(session: AsyncConnection, case_id: str, *, actor: Actor, parts: Parts) -> tuple[History, Case]:
+async def _visible_case(
+    session: AsyncConnection, case_id: str, action: Action, *, actor: Actor, parts: Parts
+) -> tuple[History, Case]:
     history, state = await case_in(session, case_id, parts=parts)
-    if state.opened is None or not sees(
-        actor, projections.owner(unit=state.opened.filer_unit, client=state.opened.filer)
-    ):
-        raise Refused("not-found", "there is no such case of yours")
-    return history, state
+    if state.opened is not None:
+        subject = Subject.of(actor)
+        facts = Facts.seen_by(
+            subject,
+            owner=projections.owner(unit=state.opened.filer_unit, client=state.opened.filer),
+            region=state.opened.region,
+            excluded=await projections.kept_from(session, case_id),
+            state=projections.state(state.stage),
+        )
+        if permit(subject, action, facts).allowed:
+            return history, state
+    raise Refused("not-found", "there is nothing of yours under this id")
 
 
 def _check_version(history: History, at_version: int | None) -> None:

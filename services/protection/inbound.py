@@ -37,6 +37,8 @@ async def apply(session: AsyncConnection, record: Delivered, *, parts: Parts) ->
     match record.event.type:
         case "amparo.intake.v1.RequestFiled":
             await _opened(session, record, parts=parts)
+        case "amparo.intake.v1.AgencyExcluded":
+            await keep(session, record)
         case "amparo.intake.v1.RequestWithdrawn":
             withdrawn = intake.RequestWithdrawn.FromString(record.event.payload)
             await withdraw_in(session, withdrawn.case_id, causation=citation(record), parts=parts)
@@ -60,6 +62,12 @@ async def apply(session: AsyncConnection, record: Delivered, *, parts: Parts) ->
 async def keep(session: AsyncConnection, record: Delivered, /) -> None:
     """Keeps what tables here hold of other services' records, and causes nothing. Taken again, it changes nothing."""
     await agencies.keep(session, record)
+    if record.event.type == "amparo.intake.v1.RequestFiled":
+        filed = intake.RequestFiled.FromString(record.event.payload)
+        await projections.keep_from(session, record.event.correlation, filed.excluded)
+    if record.event.type == "amparo.intake.v1.AgencyExcluded":
+        excluded = intake.AgencyExcluded.FromString(record.event.payload)
+        await projections.keep_from(session, record.event.correlation, [excluded.agency])
     if record.event.type == "amparo.referral.v1.ReferralSent":
         sent = referral.ReferralSent.FromString(record.event.payload)
         if sent.measure_id:
@@ -109,6 +117,7 @@ async def _opened(session: AsyncConnection, record: Delivered, *, parts: Parts) 
         filer=record.event.actor.id,
         filer_unit=record.event.actor.unit,
     )
+    await keep(session, record)  # first: nobody sees the case before
     act = ActKey(client=WORKFLOW, key=f"open-case:{filed.case_id}")
     by = By(actor=ACTOR, act=act, causation=citation(record))
     await _settled(session, lambda: do_to_case(session, command, case_id=filed.case_id, by=by, parts=parts))

@@ -1,10 +1,11 @@
 """Owns protection's read tables, written in the transaction of the act that changed them.
 
 They hold codes, instants and ids, never personal data. Cases and measures are what their streams fold to;
-`measure_referrals` and the ids of agencies follow another source. `services.protection.rebuild` makes all of them anew.
+`measure_referrals`, `exclusions` and the ids of agencies follow other sources. `services.protection.rebuild` makes all
+of them anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,22 +13,28 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Integer,
     MetaData,
     Row,
     Table,
     Text,
+    and_,
     delete,
+    false,
     func,
     select,
     text,
+    true,
     tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from access.policy import Action, State, Subject, reach
+from access.policy import Case as Facts
 from eventlog.store import EventStore, Recorded
 from services.protection import domain
 from services.protection.domain import Case, measure
@@ -100,9 +107,42 @@ measure_referrals = Table(
 """Which measure a referral asks for; no page."""
 
 
+exclusions = Table(
+    "exclusions",
+    TABLES,
+    Column("case_id", Text, primary_key=True),
+    Column("unit", Text, primary_key=True),
+)
+"""Which units must never learn of a case (DNH-5); no page."""
+
+_KEPT_FROM = (
+    select(func.array_agg(exclusions.c.unit))
+    .where(exclusions.c.case_id == cases.c.case_id)
+    .correlate(cases)
+    .scalar_subquery()
+    .label("kept_from")
+)
+
+
 def owner(*, unit: str, client: str) -> str:
     """To whom a case belongs: the unit that filed, or the client where it filed for none."""
-    return f"unit:{unit}" if unit else f"actor:{client}"
+    return Subject(role="", unit=unit, id=client).owner
+
+
+def state(stage: domain.Stage) -> State:
+    """Where a case stands, as the policy asks."""
+    return State.ENDED if stage is domain.Stage.CLOSED else State.OPEN
+
+
+def as_case(row: Row[Any], subject: Subject) -> Facts:
+    """What the policy is told of the case of a row that has the case's owner, stage, region and `kept_from`."""
+    return Facts.seen_by(
+        subject,
+        owner=row.owner,
+        region=row.region,
+        excluded=row.kept_from or (),
+        state=state(domain.Stage(row.stage)),
+    )
 
 
 async def case_changed(session: AsyncConnection, recorded: Sequence[Recorded], state: Case) -> None:
@@ -191,15 +231,14 @@ async def measure_asked_by(session: AsyncConnection, referral_id: str) -> str | 
 async def page(
     session: AsyncConnection,
     *,
-    owned_by: str | None,
+    subject: Subject,
     filters: Mapping[str, str],
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Sequence[Row[Any]]:
-    """Up to ``limit`` cases, newest first, behind ``after`` (received_at, case id). ``owned_by`` None: everybody's."""
+    """Up to ``limit`` cases, newest first, behind ``after`` (received_at, case id): those that the subject may list."""
     query = select(cases).order_by(cases.c.received_at.desc(), cases.c.case_id.desc()).limit(limit)
-    if owned_by is not None:
-        query = query.where(cases.c.owner == owned_by)
+    query = query.where(_in_reach(subject, "case.list"))
     for name, value in filters.items():
         query = query.where(cases.c[name] == value)
     if after is not None:
@@ -208,8 +247,31 @@ async def page(
 
 
 async def one_case(session: AsyncConnection, case_id: str) -> Row[Any] | None:
-    """A case's row."""
-    return (await session.execute(select(cases).where(cases.c.case_id == case_id))).one_or_none()
+    """A case's row, with whom it is ``kept_from``."""
+    return (await session.execute(select(cases, _KEPT_FROM).where(cases.c.case_id == case_id))).one_or_none()
+
+
+async def kept_from(session: AsyncConnection, case_id: str) -> Sequence[str]:
+    """The units that must never learn of a case."""
+    return (await session.execute(select(exclusions.c.unit).where(exclusions.c.case_id == case_id))).scalars().all()
+
+
+async def keep_from(session: AsyncConnection, case_id: str, units: Iterable[str]) -> None:
+    """Keeps a case from units. Once is for ever."""
+    for unit in units:
+        row = insert(exclusions).values(case_id=case_id, unit=unit)
+        await session.execute(row.on_conflict_do_nothing())
+
+
+def _in_reach(subject: Subject, action: Action) -> ColumnElement[bool]:
+    """The cases to which the subject may do this, as `access.policy` decides for each of them."""
+    allowed = reach(subject, action)
+    own = cases.c.owner == subject.owner if allowed.own else false()
+    whole = cases.c.region == subject.region if subject.region else true()
+    conditions = [whole if allowed.all_of else own]
+    if subject.unit:
+        conditions.append(cases.c.case_id.not_in(select(exclusions.c.case_id).where(exclusions.c.unit == subject.unit)))
+    return and_(*conditions)
 
 
 async def clocks_of(session: AsyncConnection, case_id: str) -> Sequence[Row[Any]]:
@@ -225,8 +287,10 @@ async def measures_of(session: AsyncConnection, case_id: str) -> Sequence[Row[An
 
 
 async def one_measure(session: AsyncConnection, measure_id: str) -> Row[Any] | None:
-    """A measure's row, with its case's ``owner``."""
-    query = select(measures, cases.c.owner).join(cases, cases.c.case_id == measures.c.case_id)
+    """A measure's row, and of its case what `as_case` needs."""
+    query = select(measures, cases.c.owner, cases.c.region, cases.c.stage, _KEPT_FROM).join(
+        cases, cases.c.case_id == measures.c.case_id
+    )
     return (await session.execute(query.where(measures.c.measure_id == measure_id))).one_or_none()
 
 

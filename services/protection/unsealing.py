@@ -23,7 +23,7 @@ async def written(measure_id: str, *, actor: Actor, parts: Parts) -> tuple[int, 
     reasons. Texts whose key was destroyed are left out. Raises ``Refused`` ``not-found`` for what is not the actor's.
     """
     async with parts.engine.connect() as session:
-        history = await visible_measure(session, measure_id, actor=actor, parts=parts)
+        history = await visible_measure(session, measure_id, "measure.read", actor=actor, parts=parts)
     texts = [(stored.version, sealed) for stored in history.events for sealed in _sealed(stored.event)]
     if not texts:
         return history.version, ()

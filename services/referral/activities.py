@@ -130,7 +130,7 @@ def _clock(sent: domain.ReferralSent, name: str) -> Clock:
 
 
 async def _see(referral_id: str, *, parts: Parts) -> Seen:
-    return await handlers.see(referral_id, actor=WORKFLOWS, parts=parts)
+    return await handlers.see(referral_id, action="mechanism.conduct", actor=WORKFLOWS, parts=parts)
 
 
 async def _refused_for_good(act: Awaitable[T]) -> T:

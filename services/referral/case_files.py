@@ -6,6 +6,7 @@ sees every withdrawal that was read before it, and a withdrawal finds, and recal
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Table, Text, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -118,6 +119,21 @@ async def read(session: AsyncConnection, case_id: str, *, share: bool = False) -
             for row in await session.execute(kept)
         ),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Whom the filer excluded from a case, and where it is (ISO 3166-2, empty where the case is not known)."""
+
+    excluded: frozenset[str] = frozenset()
+    region: str = ""
+
+
+async def limits(session: AsyncConnection, case_id: str) -> Limits:
+    """Who may not learn of a case, as read so far."""
+    found = await session.execute(select(cases.c.excluded, cases.c.region).where(cases.c.case_id == case_id))
+    row = found.one_or_none()
+    return Limits() if row is None else Limits(excluded=frozenset(row.excluded), region=row.region)
 
 
 async def request_version(session: AsyncConnection, case_id: str) -> int:

@@ -3,13 +3,15 @@
 Whoever changes a referral holds its agency's row first, so acts on one agency's referrals come one after the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from access.policy import Action, State, Subject, permit
+from access.policy import Referral as Facts
 from access.vault import Vault
 from amparo.record.v1.record_pb2 import Citation
 from amparo.referral.v1 import events_pb2
@@ -20,7 +22,7 @@ from eventlog.store import ActKey, Actor, EventStore, History, Recorded, Ring, r
 from eventlog.transparency.note import NoteSigner
 from runtime.clock import Clock
 from services.referral import agency as agencies
-from services.referral import domain, projections
+from services.referral import case_files, domain, projections
 from services.referral.bell import Bell
 from services.referral.disclosure import CaseFile, basis
 from services.referral.domain import EVENTS, RecallGround, Referral
@@ -29,8 +31,6 @@ from services.referral.registry import Registry
 CODEC = Codec.of(EVENTS, module=events_pb2)
 WORKFLOWS = Actor(id="workflows", role="service")
 REGISTRY_READER = Actor(id="referral", role="service")
-SEES_ALL = frozenset({"coordinator", "service"})
-"""The roles that see every referral; an agency's client sees its own agency's."""
 
 REPEATS: Mapping[type, type] = {
     domain.Acknowledge: domain.ReferralAcknowledged,
@@ -40,6 +40,23 @@ REPEATS: Mapping[type, type] = {
     domain.Recall: domain.ReferralRecalled,
 }
 """Which event a command repeats when it causes none."""
+
+ACTION_OF: Mapping[type, Action] = {
+    domain.Acknowledge: "referral.acknowledge",
+    domain.Accept: "referral.accept",
+    domain.Reject: "referral.reject",
+    domain.Answer: "referral.answer",
+    domain.Recall: "referral.recall",
+    domain.NoteSilence: "mechanism.conduct",
+}
+"""What each command is to the policy."""
+
+STATE: Mapping[domain.Stage, State] = {
+    domain.Stage.REJECTED: State.ENDED,
+    domain.Stage.ANSWERED: State.ENDED,
+    domain.Stage.RECALLED: State.WITHDRAWN,
+}
+"""Where a referral stands, as the policy asks; open in every other stage."""
 
 GROUND_OF: Mapping[str, RecallGround] = {
     "agency-excluded": RecallGround.AGENCY_EXCLUDED,
@@ -143,7 +160,7 @@ async def act_on_referral(
     """
     async with parts.engine.begin() as session:
         agency = await _held_agency(session, referral_id)
-        seen = await visible(referral_id, session=session, actor=actor, parts=parts)
+        seen = await visible(referral_id, ACTION_OF[type(command)], session=session, actor=actor, parts=parts)
         if earlier := await parts.store.receipt_for(session, act):
             return Done(receipt=earlier, seen=_until(seen, earlier), quiet=earlier.repeats)
         if at_version is not None and at_version != seen.history.version:
@@ -207,20 +224,34 @@ async def recall_undisclosable(
     return recalled
 
 
-async def see(referral_id: str, *, actor: Actor, parts: Parts) -> Seen:
-    """A referral for its reader. Raises ``Refused`` ``not-found`` where there is none or it is another agency's."""
+async def see(referral_id: str, *, action: Action = "referral.read", actor: Actor, parts: Parts) -> Seen:
+    """A referral for its reader. Raises ``Refused`` ``not-found`` where there is none or the policy keeps it from the
+    actor."""
     async with parts.engine.connect() as session:
-        return await visible(referral_id, session=session, actor=actor, parts=parts)
+        return await visible(referral_id, action, session=session, actor=actor, parts=parts)
 
 
-async def visible(referral_id: str, *, session: AsyncConnection, actor: Actor, parts: Parts) -> Seen:
+async def visible(referral_id: str, action: Action, *, session: AsyncConnection, actor: Actor, parts: Parts) -> Seen:
     """As `see`, in the caller's transaction."""
     history = await parts.store.load(session, stream_of(referral_id))
     if history.events:
-        seen = folded(history)
-        if actor.role in SEES_ALL or (actor.unit and actor.unit == seen.sent.agency):
+        seen, subject = folded(history), Subject.of(actor)
+        known = await case_files.limits(session, seen.sent.case_id)
+        facts = Facts.seen_by(
+            subject,
+            agency=seen.sent.agency,
+            region=known.region,
+            excluded=not known.excluded.isdisjoint(await _commanding(session, actor) if known.excluded else ()),
+            state=STATE.get(seen.state.stage, State.OPEN),
+        )
+        if permit(subject, action, facts).allowed:
             return seen
     raise Refused("not-found", "there is nothing of yours under this id")
+
+
+async def _commanding(session: AsyncConnection, actor: Actor) -> Collection[str]:
+    """The actor's unit and the offices that command it: whoever must not let it know named one of them."""
+    return {actor.unit, *await projections.above(session, actor.unit)} if actor.unit else ()
 
 
 def folded(history: History) -> Seen:

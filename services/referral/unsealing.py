@@ -100,7 +100,7 @@ async def _disclose(
 
 async def _addressed(referral_id: str, *, session: AsyncConnection, actor: Actor, parts: Parts) -> Seen:
     """The open referral for its addressee. Raises ``Refused`` ``not-found`` for anybody else, and once it has ended."""
-    seen = await visible(referral_id, session=session, actor=actor, parts=parts)
+    seen = await visible(referral_id, "referral.disclosure", session=session, actor=actor, parts=parts)
     if seen.sent.agency != actor.unit or not seen.state.open:
         raise _gone()
     return seen
@@ -117,7 +117,7 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
     ``not-found``.
     """
     async with parts.engine.connect() as session:
-        seen = await visible(referral_id, session=session, actor=actor, parts=parts)
+        seen = await visible(referral_id, "referral.read", session=session, actor=actor, parts=parts)
     texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _sealed(stored.event)]
     if not texts:
         return ()

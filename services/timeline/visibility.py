@@ -1,5 +1,5 @@
-"""Who may see which case and which referral, as conditions on the rows. What a role may do at all is
-`access.authorization`'s.
+"""Who may see which case and which referral, as conditions on the rows. Which of them a role reaches at all is
+`access.policy`'s.
 
 A case that the filer wants an office never to learn of does not exist for that office, whatever its role (DNH-5): not
 in a list, a stream, a figure or a row. Whether an office is excluded is known once the filing is; so for whoever acts
@@ -8,27 +8,26 @@ for an office, a case begins to exist with its filing's record.
 
 from sqlalchemy import ColumnElement, and_, false, or_, true
 
+from access.policy import Subject, reach
 from eventlog.store import Actor
 from services.timeline.projections import cases, entries, referrals
 
-SEES_EVERY_CASE = frozenset({"coordinator", "evaluator", "auditor"})
-"""Evaluators as in protection: cases are assigned to nobody, and whoever evaluates a risk has to know what happened.
-The Ombudsman is an addressee like others (DNH-6): it knows a case by its own filing or by its referral.
-"""
-SEES_EVERY_AGENCY = frozenset({"coordinator", "auditor", "ombudsman"})
-"""Figures name stations: they are for oversight, and for each agency its own (DNH-16)."""
-
 
 def sees_every_case(actor: Actor) -> bool:
-    """Whether the actor sees cases that it has no part in."""
-    return actor.role in SEES_EVERY_CASE
+    """Whether the actor sees timelines of cases that it has no part in."""
+    return reach(Subject.of(actor), "timeline.read").all_of
+
+
+def sees_every_agency(actor: Actor) -> bool:
+    """Whether the actor sees figures of other agencies than its own."""
+    return reach(Subject.of(actor), "figures.read").all_of
 
 
 def of_case(actor: Actor) -> ColumnElement[bool]:
     """Over `projections.cases`: the cases whose timeline the actor may read."""
     if sees_every_case(actor):
         return _not_kept_from(actor)
-    if not actor.unit:
+    if not (actor.unit and reach(Subject.of(actor), "timeline.read").own):
         return false()
     return and_(cases.c.readers.contains([actor.unit]), _not_kept_from(actor))
 
@@ -38,8 +37,9 @@ def of_referral(actor: Actor) -> ColumnElement[bool]:
 
     An agency's own stay in, even when the filer excluded it afterwards: it was asked, and a silence is not undone.
     """
-    own = referrals.c.agency == actor.unit if actor.unit else false()
-    return or_(own, _not_kept_from(actor)) if actor.role in SEES_EVERY_AGENCY else own
+    allowed = reach(Subject.of(actor), "figures.read")
+    own = referrals.c.agency == actor.unit if actor.unit and allowed.addressed else false()
+    return or_(own, _not_kept_from(actor)) if allowed.all_of else own
 
 
 def _not_kept_from(actor: Actor) -> ColumnElement[bool]:
@@ -50,4 +50,5 @@ def _not_kept_from(actor: Actor) -> ColumnElement[bool]:
 
 def of_answers(actor: Actor) -> ColumnElement[bool]:
     """Over `projections.entries`: the records of referrals to the actor's own agency."""
-    return and_(entries.c.agency == actor.unit, entries.c.referral_id != "") if actor.unit else false()
+    own = bool(actor.unit) and reach(Subject.of(actor), "figures.read").addressed
+    return and_(entries.c.agency == actor.unit, entries.c.referral_id != "") if own else false()

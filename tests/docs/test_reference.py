@@ -20,10 +20,12 @@ def test_nothing_is_left_out() -> None:
     """A setting, a problem, a route or a target that is in the code is on its page."""
     pages = {name: (FOLDER / name).read_text(encoding="utf-8") for name in PAGES}
     for field in Settings.model_fields:
-        assert (f"`AMPARO_{field.upper()}`" if field != "otlp_endpoint" else "`OTEL_EXPORTER_") in pages["settings.md"]
-    assert all(f"| `{code}` |" in pages["problems.md"] for code in PROBLEMS)
+        assert (f"`AMPARO_{field.upper()}`" if field != "otlp_endpoint" else "`OTEL_EXPORTER_") in pages[
+            "reference/settings.md"
+        ]
+    assert all(f"| `{code}` |" in pages["reference/problems.md"] for code in PROBLEMS)
     assert len(routes()) >= 40
-    assert all(f"| {route.name} | `{route.action}` |" in pages["routes.md"] for route in routes())
+    assert all(f"| {route.name} | `{route.action}` |" in pages["reference/routes.md"] for route in routes())
     written = [line.partition(":")[0] for line in (CHECKOUT / "Makefile").read_text().splitlines() if "## " in line]
     assert written == list(targets())
 

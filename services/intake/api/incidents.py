@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import Subject
 from access.problems import responses
 from eventlog.store import Actor
 from runtime.forms import Answer, AtVersion, Body, Code, Flag, ReceiptAnswer, Region, Uuid, tag
@@ -184,7 +185,8 @@ async def list_incidents(
         rows = await projections.page(
             session,
             projections.incidents,
-            owned_by=None if handlers.sees_all(actor) else projections.owner(actor),
+            subject=Subject.of(actor),
+            action="incident.read",
             filters=[(name, str(value)) for name, value in chosen.items() if value is not None],
             after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,

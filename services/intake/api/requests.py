@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import Subject
 from access.problems import responses
 from eventlog.store import ActKey, Actor
 from runtime.forms import AtVersion, Code, Nothing, ReceiptAnswer, Region, Uuid, tag
@@ -107,7 +108,8 @@ async def list_requests(
         rows = await projections.page(
             session,
             projections.requests,
-            owned_by=None if handlers.sees_all(actor) else projections.owner(actor),
+            subject=Subject.of(actor),
+            action="request.list",
             filters=[(name, str(value)) for name, value in chosen.items() if value is not None],
             after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,

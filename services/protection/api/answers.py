@@ -75,16 +75,16 @@ class Due(Answer):
     due: datetime
 
 
-def told(row: Row[Any], *, without: tuple[str, ...] = ("owner",)) -> Mapping[str, Any]:
-    """A row's members, without what is for the service only."""
-    return {name: value for name, value in row._mapping.items() if name not in without}
+def told(row: Row[Any], model: type[Answer]) -> Mapping[str, Any]:
+    """Those members of a row that the answer has: what is for the service only is not among them."""
+    return {name: value for name, value in row._mapping.items() if name in model.model_fields}
 
 
 def clock(row: Row[Any]) -> ClockAnswer:
     """A run of a clock."""
-    return ClockAnswer.model_validate(told(row, without=("case_id", "started_version")))
+    return ClockAnswer.model_validate(told(row, ClockAnswer))
 
 
 def measure(row: Row[Any]) -> MeasureAnswer:
     """A measure."""
-    return MeasureAnswer.model_validate(told(row))
+    return MeasureAnswer.model_validate(told(row, MeasureAnswer))

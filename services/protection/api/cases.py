@@ -8,8 +8,8 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import Subject
 from access.problems import responses
-from eventlog.decider import Refused
 from eventlog.store import Actor
 from runtime.forms import AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
@@ -50,12 +50,12 @@ async def list_cases(
     async with parts.engine.connect() as session:
         rows = await projections.page(
             session,
-            owned_by=None if actor.role in handlers.STAFF else projections.owner(unit=actor.unit, client=actor.id),
+            subject=Subject.of(actor),
             filters={name: str(value) for name, value in chosen.items() if value is not None},
             after=None if cursor is None else place(cursor, datetime, str),
             limit=limit + 1,
         )
-    items = [CaseRow.model_validate(answers.told(row)) for row in rows[:limit]]
+    items = [CaseRow.model_validate(answers.told(row, CaseRow)) for row in rows[:limit]]
     following = cursor_at(rows[limit - 1].received_at, rows[limit - 1].case_id) if len(rows) > limit else None
     return Page(items=items, next_cursor=following)
 
@@ -66,15 +66,13 @@ async def read_case(
 ) -> CaseAnswer:
     """A case as it stands: its stage, its clocks with their due instants, its measures."""
     async with parts.engine.connect() as session:
-        row = await projections.one_case(session, case_id)
-        if row is None or not handlers.sees(actor, row.owner):
-            raise Refused("not-found", "there is no such case of yours")
+        row = handlers.visible(await projections.one_case(session, case_id), "case.read", actor=actor)
         clocks = await projections.clocks_of(session, case_id)
         measures = await projections.measures_of(session, case_id)
     tag(response, row.version)
     return CaseAnswer.model_validate(
         {
-            **answers.told(row),
+            **answers.told(row, CaseRow),
             "clocks": [answers.clock(clock) for clock in clocks],
             "measures": [answers.measure(measure) for measure in measures],
         }
@@ -87,9 +85,7 @@ async def list_measures(
 ) -> Page[MeasureAnswer]:
     """The measures of a case, in the order in which they were proposed."""
     async with parts.engine.connect() as session:
-        row = await projections.one_case(session, case_id)
-        if row is None or not handlers.sees(actor, row.owner):
-            raise Refused("not-found", "there is no such case of yours")
+        handlers.visible(await projections.one_case(session, case_id), "measure.read", actor=actor)
         rows = await projections.measures_of(session, case_id)
     return Page(items=[answers.measure(each) for each in rows], next_cursor=None)
 
@@ -113,6 +109,7 @@ async def issue_preliminary_report(
         lambda case: domain.IssuePreliminaryReport(
             at=parts.clock(), admissible=body.admissible, reasons=handlers.sealed(case, body.reasons)
         ),
+        action="case.report",
         case_id=case_id,
         at_version=at_version,
         by=forms.by(actor, act),

@@ -100,6 +100,7 @@ async def evaluate_risk(
     evaluation_id = handlers.new_id()
     done = await handlers.act_on_case(
         lambda case: body.command(case, evaluation_id=evaluation_id, decided_by=actor.id, parts=parts),
+        action="case.evaluate",
         case_id=case_id,
         at_version=at_version,
         by=forms.by(actor, act),

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import Action
 from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import ActKey, Actor
@@ -108,8 +109,7 @@ async def read_measure(
     """A measure as it stands."""
     async with parts.engine.connect() as session:
         row = await projections.one_measure(session, measure_id)
-    if row is None or not handlers.sees(actor, row.owner):
-        raise Refused("not-found", "there is no such measure of yours")
+    row = handlers.visible(row, "measure.read", actor=actor)
     tag(response, row.version)
     return answers.measure(row)
 
@@ -139,7 +139,7 @@ async def accept_measure(
     actor: Annotated[Actor, may("measure.accept")],
 ) -> MeasureActAnswer:
     """The beneficiary wants the measure. Only now is the agency asked to carry it out."""
-    return await _act(parts, response, measure_id, lambda _: measure.Accept(), at_version, act, actor)
+    return await _act(parts, response, "measure.accept", measure_id, lambda _: measure.Accept(), at_version, act, actor)
 
 
 @router.post("/measures/{measure_id}/refusal", responses=responses("wrong-stage", writes=True, seals=True), **_ACTING)
@@ -157,7 +157,7 @@ async def refuse_measure(
     def command(case: Case) -> measure.Command:
         return measure.Refuse(reason=handlers.sealed(case, body.reason))
 
-    return await _act(parts, response, measure_id, command, at_version, act, actor)
+    return await _act(parts, response, "measure.accept", measure_id, command, at_version, act, actor)
 
 
 @router.post("/measures/{measure_id}/confirmation", responses=responses("wrong-stage", writes=True), **_ACTING)
@@ -171,7 +171,9 @@ async def confirm_measure(
     actor: Annotated[Actor, may("measure.confirm")],
 ) -> MeasureActAnswer:
     """The beneficiary says that the measure is in place. Nobody else's word makes it implemented."""
-    return await _act(parts, response, measure_id, lambda _: measure.Confirm(), at_version, act, actor)
+    return await _act(
+        parts, response, "measure.confirm", measure_id, lambda _: measure.Confirm(), at_version, act, actor
+    )
 
 
 @router.post(
@@ -191,7 +193,7 @@ async def find_measure_ineffective(
     def command(case: Case) -> measure.Command:
         return measure.FindIneffective(reason=handlers.sealed(case, body.reason))
 
-    return await _act(parts, response, measure_id, command, at_version, act, actor)
+    return await _act(parts, response, "measure.confirm", measure_id, command, at_version, act, actor)
 
 
 _CHANGING = responses("wrong-stage", "newer-evaluation-needed", "reasons-needed", writes=True, seals=True)
@@ -212,7 +214,7 @@ async def modify_measure(
     def command(case: Case) -> measure.Command:
         return measure.Modify(evaluations=_order(case), details=handlers.sealed(case, body.details))
 
-    return await _act(parts, response, measure_id, command, at_version, act, actor)
+    return await _act(parts, response, "measure.change", measure_id, command, at_version, act, actor)
 
 
 @router.post("/measures/{measure_id}/suspension", responses=_CHANGING, **_ACTING)
@@ -230,7 +232,7 @@ async def suspend_measure(
     def command(case: Case) -> measure.Command:
         return measure.Suspend(evaluations=_order(case), reason=handlers.sealed(case, body.reason))
 
-    return await _act(parts, response, measure_id, command, at_version, act, actor)
+    return await _act(parts, response, "measure.change", measure_id, command, at_version, act, actor)
 
 
 @router.post("/measures/{measure_id}/cessation", responses=_CHANGING, **_ACTING)
@@ -248,7 +250,7 @@ async def cease_measure(
     def command(case: Case) -> measure.Command:
         return measure.Cease(evaluations=_order(case), reason=handlers.sealed(case, body.reason))
 
-    return await _act(parts, response, measure_id, command, at_version, act, actor)
+    return await _act(parts, response, "measure.change", measure_id, command, at_version, act, actor)
 
 
 def _proposal(body: ProposalBody, case: Case, *, measure_id: str) -> measure.Propose:
@@ -275,6 +277,7 @@ def _order(case: Case) -> tuple[str, ...]:
 async def _act(
     parts: Parts,
     response: Response,
+    action: Action,
     measure_id: str,
     command: Any,
     at_version: int | None,
@@ -282,7 +285,7 @@ async def _act(
     actor: Actor,
 ) -> MeasureActAnswer:
     done = await handlers.act_on_measure(
-        command, measure_id=measure_id, at_version=at_version, by=forms.by(actor, act), parts=parts
+        command, action=action, measure_id=measure_id, at_version=at_version, by=forms.by(actor, act), parts=parts
     )
     return _acted(response, done)
 

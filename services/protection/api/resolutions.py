@@ -114,6 +114,7 @@ async def notify_resolution(
     granted."""
     done = await handlers.act_on_case(
         lambda _: domain.NotifyResolution(at=parts.clock()),
+        action="case.resolve",
         case_id=case_id,
         at_version=at_version,
         by=forms.by(actor, act),

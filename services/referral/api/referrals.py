@@ -8,6 +8,7 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import Subject, reach
 from access.problems import Problem, responses
 from eventlog.store import ActKey, Actor
 from runtime.forms import AtVersion, Body, Instant, ReceiptAnswer, tag
@@ -89,7 +90,7 @@ async def read_referral(
     """What your agency was asked, its clocks, and what it did. Another agency's referral is not there."""
     seen = await handlers.see(referral_id, actor=actor, parts=request.app.state.parts)
     tag(response, seen.history.version)
-    return referral_answer(seen, staff=actor.role in handlers.SEES_ALL)
+    return referral_answer(seen, staff=reach(Subject.of(actor), "referral.read").all_of)
 
 
 @router.get("/{referral_id}/disclosure", responses=responses())

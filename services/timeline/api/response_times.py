@@ -209,7 +209,7 @@ async def _is_known(session: Any, actor: Actor, agency: str) -> bool:
     if agency == actor.unit:
         return True
     registered = select(agencies.c.agency).where(agencies.c.agency == agency)
-    return actor.role in visibility.SEES_EVERY_AGENCY and (await session.execute(registered)).one_or_none() is not None
+    return visibility.sees_every_agency(actor) and (await session.execute(registered)).one_or_none() is not None
 
 
 def _filtered(

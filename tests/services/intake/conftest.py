@@ -17,7 +17,7 @@ from tests.services.people import Issuer, Referrals, door, migrated, rows
 
 AGENCIES = (
     *("police-test", "prosecutor-test", "mayor-test", "agency-0", "agency-1", "agency-2", "a", "b", "c"),
-    *("agency-scopes", "mayor-scopes", "agency-decided"),
+    *("agency-scopes", "mayor-scopes", "agency-decided", "office-left-out", "office-later"),
 )
 """What the register holds."""
 STORED = ("events", "pending", "acts", "requests", "incidents")

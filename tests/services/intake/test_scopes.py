@@ -107,3 +107,41 @@ async def test_a_person_who_acts_for_no_unit_sees_only_their_own(enter: Enter) -
     assert (await one.get(f"/v1/requests/{case_id}")).status_code == 200
     assert (await other.get(f"/v1/requests/{case_id}")).status_code == 404
     assert (await other.get("/v1/requests")).json()["items"] == []
+
+
+async def test_whom_the_filer_excludes_finds_nothing_of_the_case(enter: Enter, registry: Registry) -> None:
+    """DNH-5: an office of the mechanism itself too; not the request, not its incidents, in no list, by no act."""
+    filer = enter("filer", unit="unit-excluding")
+    case_id = (await filed(filer, excluded=["office-left-out"]))["case_id"]
+    incident = {**report(), "case_id": case_id}
+    incident_id = (await post(filer, "/v1/incidents", incident)).json()["incident_id"]
+    absent = "00000000-0000-4000-8000-000000000000"
+    for role in ("coordinator", "evaluator"):
+        kept, other = enter(role, unit="office-left-out"), enter(role, unit="office-elsewhere")
+        for path, kept_out in ((f"/v1/requests/{case_id}", case_id), (f"/v1/incidents/{incident_id}", incident_id)):
+            assert (await other.get(path)).status_code == 200, (role, path)
+            refused, nothing = await kept.get(path), await kept.get(path.replace(kept_out, absent))
+            assert (refused.status_code, refused.json()["title"]) == (404, nothing.json()["title"])
+        for path, found in (("/v1/requests", case_id), ("/v1/incidents", incident_id)):
+            if role == "coordinator" or path == "/v1/incidents":
+                assert found in (await other.get(path, params={"limit": 200})).text
+                assert found not in (await kept.get(path, params={"limit": 200})).text
+        assert (await kept.get("/v1/incidents", params={"case_id": case_id})).json()["items"] == []
+    before = await registry.stored()
+    coordinator = enter("coordinator", unit="office-left-out")
+    for act, body in BODIES.items():
+        assert (await post(coordinator, f"/v1/requests/{case_id}/{act}", body)).status_code == 404, act
+    judged = await post(coordinator, f"/v1/incidents/{incident_id}/verification", {"verification": "corroborated"})
+    assert judged.status_code == 404
+    assert (await post(coordinator, "/v1/incidents", incident)).status_code == 404
+    assert await registry.stored() == before
+
+
+async def test_an_office_excluded_later_loses_sight_of_the_case(enter: Enter) -> None:
+    """From the act on; and whoever is not of that office does not notice."""
+    filer, kept = enter("filer", unit="unit-later"), enter("coordinator", unit="office-later")
+    case_id = (await filed(filer))["case_id"]
+    assert (await kept.get(f"/v1/requests/{case_id}")).status_code == 200
+    assert (await post(filer, f"/v1/requests/{case_id}/exclusions", {"agency": "office-later"})).status_code == 201
+    assert (await kept.get(f"/v1/requests/{case_id}")).status_code == 404
+    assert (await enter("coordinator", unit="").get(f"/v1/requests/{case_id}")).status_code == 200

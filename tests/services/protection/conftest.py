@@ -1,7 +1,7 @@
 """Protection on a real PostgreSQL, with real keys, records of other services, and clients with real tokens."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,7 +87,7 @@ class Office:
             await inbound.apply(session, self.heard[-1], parts=self.parts)
         return self.heard[-1]
 
-    async def filed(self, *, imminent: bool = False) -> str:
+    async def filed(self, *, imminent: bool = False, excluded: Sequence[str] = ()) -> str:
         """A request was filed: the id of its case, which is open now."""
         case_id, key = str(uuid.uuid4()), await self.parts.vault.take()
         message = intake.RequestFiled(
@@ -96,6 +96,7 @@ class Office:
             subjects=[intake.Subject(subject_id=key.id, kind=intake.SUBJECT_KIND_PERSON)],
             imminent=imminent,
             region="PE-UCA",
+            excluded=excluded,
             pack=PACK.id,
             pack_version=PACK.version,
         )

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from access.authorization import MAY
+from access.policy import rights
 from runtime.settings import Settings
 from services.protection.domain.events import (
     MeasureAccepted,
@@ -236,7 +236,7 @@ async def test_an_act_is_forbidden_to_every_role_that_does_not_have_it(
     action, body = ACTS[path]
     where = path.format(case=granted_measure.case_id, measure=granted_measure.measure_id)
     before = await office.stored()
-    for role, actions in MAY.items():
+    for role, actions in rights().items():
         if action not in actions:
             assert problem(await enter(role).do(where, body)) == (403, "forbidden"), role
     assert await office.stored() == before

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from access.authorization import May
 from access.problems import PROBLEMS
+from amparo.intake.v1 import events_pb2 as intake
 from services.referral.api import agencies, inbox, referrals
 from tests.services.referral.asking import acted, post, problem
 from tests.services.referral.conftest import Enter, Room
@@ -123,3 +124,29 @@ def test_the_codes_that_routes_document_are_in_the_table() -> None:
     for route in ROUTES:
         assert isinstance(route, APIRoute)
         assert {int(status) for status in route.responses} <= {status for status, _ in PROBLEMS.values()} | {200, 304}
+
+
+async def test_an_office_of_the_mechanism_that_is_excluded_finds_no_referral(room: Room, enter: Enter) -> None:
+    """DNH-5: the coordinator's own office, or one above it; other coordinators read and recall as before."""
+    case, referral_id = await room.sent()
+    await case.feed(intake.AgencyExcluded(agency="office-out"))
+    kept, other = enter("office-out", role="coordinator"), enter("dgdh", role="coordinator")
+    for read in ("", "/texts"):
+        assert problem(await kept.get(f"/v1/referrals/{referral_id}{read}")) == (404, "not-found")
+        assert (await other.get(f"/v1/referrals/{referral_id}{read}")).status_code == 200
+    before = await room.stored()
+    recall = f"/v1/referrals/{referral_id}/recall"
+    assert problem(await post(kept, recall, BODIES["recall"])) == (404, "not-found")
+    assert await room.stored() == before
+    assert (await post(other, recall, BODIES["recall"])).status_code == 201
+
+
+async def test_an_agency_that_is_excluded_keeps_the_account_of_its_own_acts_only(room: Room, enter: Enter) -> None:
+    """DNH-5: what it was asked is there as taken back, and tells nothing any more."""
+    case, referral_id = await room.sent()
+    await acted(enter(), referral_id, "acknowledgement")
+    await case.feed(intake.AgencyExcluded(agency=POLICE))
+    assert (await enter().get(f"/v1/referrals/{referral_id}")).json()["state"] == "recalled"
+    assert problem(await enter().get(f"/v1/referrals/{referral_id}/disclosure")) == (404, "not-found")
+    answer = await post(enter(), f"/v1/referrals/{referral_id}/answer", BODIES["answer"])
+    assert problem(answer) == (409, "wrong-stage")

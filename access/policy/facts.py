@@ -1,0 +1,150 @@
+"""Owns what the rules are told: who asks, as a role with a unit and a region, and how that ties them to a thing.
+
+Facts are few and closed, so a decision is a function of few values and can be remembered. No rule hears who somebody is
+or which case it is about.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from eventlog.store import Actor
+
+
+class Role(StrEnum):
+    """For whom somebody acts. The token names it."""
+
+    FILER = "filer"
+    DEFENDER = "defender"
+    COORDINATOR = "coordinator"
+    EVALUATOR = "evaluator"
+    POLICE_UNIT = "police_unit"
+    PROSECUTOR = "prosecutor"
+    OMBUDSMAN = "ombudsman"
+    MINISTRY = "ministry"
+    JUDGE = "judge"
+    AUDITOR = "auditor"
+    OBSERVER = "observer"
+    ADMINISTRATOR = "administrator"
+    SERVICE = "service"
+
+
+class State(StrEnum):
+    """Open: the case runs, the referral waits for its answer. Ended: closed, answered, rejected. Withdrawn: the person
+    no longer asks, or the mechanism took the referral back."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    WITHDRAWN = "withdrawn"
+
+
+class Purpose(StrEnum):
+    """For what something is done: in one's own part of the procedure, or for what a referral asks."""
+
+    PROCEDURE = "procedure"
+    PROTECT = "protect"
+    INVESTIGATE = "investigate"
+    FOLLOW = "follow"
+    IMPLEMENT = "implement"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """Who asks. ``unit``: agency or organisation, empty for a person on their own; ``region``: ISO 3166-2, empty for an
+    office that is in every region. ``id`` is for `owner` only, and goes to no rule and no log.
+    """
+
+    role: str
+    unit: str = ""
+    region: str = ""
+    id: str = ""
+
+    @classmethod
+    def of(cls, actor: Actor, *, region: str = "") -> Self:
+        """The subject that a token's actor is."""
+        return cls(role=actor.role, unit=actor.unit, region=region, id=actor.id)
+
+    @property
+    def owner(self) -> str:
+        """To whom belongs what the subject files: its unit, or itself where it acts for none."""
+        return f"unit:{self.unit}" if self.unit else f"actor:{self.id}"
+
+    def is_in(self, region: str) -> bool:
+        """Whether the region is the subject's. What has no known region is in nobody's but a national office's."""
+        return not self.region or self.region == region
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """What ties a subject to a case; the rules' words are explained in `mechanism.cedarschema`."""
+
+    kind: ClassVar[str] = "Case"
+    own: bool = False
+    linked: bool = False
+    same_region: bool = True
+    conflict: bool = False
+    excluded: bool = False
+    state: State = State.OPEN
+
+    @classmethod
+    def seen_by(
+        cls,
+        subject: Subject,
+        *,
+        owner: str,
+        state: State = State.OPEN,
+        region: str = "",
+        excluded: Collection[str] = (),
+        conflicted: Collection[str] = (),
+    ) -> Self:
+        """The facts of a case for one subject. ``excluded`` and ``conflicted`` name units."""
+        return cls(
+            own=owner == subject.owner,
+            same_region=subject.is_in(region),
+            conflict=bool(subject.unit) and subject.unit in conflicted,
+            excluded=bool(subject.unit) and subject.unit in excluded,
+            state=state,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Referral:
+    """What ties a subject to what one office was asked."""
+
+    kind: ClassVar[str] = "Referral"
+    addressee: bool = False
+    same_region: bool = True
+    conflict: bool = False
+    excluded: bool = False
+    state: State = State.OPEN
+
+    @classmethod
+    def seen_by(
+        cls,
+        subject: Subject,
+        *,
+        agency: str,
+        state: State = State.OPEN,
+        region: str = "",
+        excluded: bool = False,
+        conflict: bool = False,
+    ) -> Self:
+        """The facts of a referral to ``agency`` for one subject. ``excluded``: its unit, or one above it, is."""
+        return cls(
+            addressee=bool(subject.unit) and subject.unit == agency,
+            same_region=subject.is_in(region),
+            conflict=conflict,
+            excluded=excluded,
+            state=state,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mechanism:
+    """What concerns no case: nothing ties anybody to it."""
+
+    kind: ClassVar[str] = "Mechanism"
+
+
+Thing = Case | Referral | Mechanism
