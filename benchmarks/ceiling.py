@@ -116,10 +116,6 @@ class Ceiling:
             clocks = [_clock(name) for name in ("preliminary_report", "evaluation", "resolution")]
             return contracts.CaseStanding(version=1, stage="opened", clocks=clocks)
 
-        @activity.defn(name="protection.close_withdrawn")
-        async def close_withdrawn(asked: contracts.CloseWithdrawn) -> contracts.CaseStanding:
-            return contracts.CaseStanding(version=2, stage="closed", closed=True)
-
         @activity.defn(name="referral.send")
         async def send(order: contracts.SendReferral) -> contracts.ReferralSent:
             sent = f"{order.case_id}.{order.agency}"
@@ -134,7 +130,7 @@ class Ceiling:
 
         return (
             (INTAKE_QUEUE, (request_standing,)),
-            (PROTECTION_QUEUE, (case_standing, close_withdrawn)),
+            (PROTECTION_QUEUE, (case_standing,)),
             (REFERRAL_QUEUE, (send, standing)),
         )
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
@@ -71,8 +72,9 @@ async def _round(ground: Ground, load: Load, client: Client, *, rate: int, size:
     cases = await file_cases(ground, load, [FILING] * size.cases)
     await asyncio.gather(*(_asked(client, case) for case in cases))
     count = int(rate * size.seconds)
+    agencies = await _registered(ground, -(-count // len(cases)))
     acts = [
-        (f"/v1/requests/{cases[n % len(cases)]}/exclusions", json.dumps({"agency": f"bench-{uuid.uuid4()}"}), 1)
+        (f"/v1/requests/{cases[n % len(cases)]}/exclusions", json.dumps({"agency": agencies[n // len(cases)]}), 1)
         for n in range(count)
     ]
     done = await load.run(
@@ -89,6 +91,18 @@ async def _round(ground: Ground, load: Load, client: Client, *, rate: int, size:
     told = await _all_told(client, cases, wanted=set(recorded))
     await withdraw(ground, load, cases)
     return [(told[act] - at).total_seconds() * 1000 for act, at in recorded.items()]
+
+
+async def _registered(ground: Ground, count: int) -> list[str]:
+    """Agencies that can be excluded one after the other: only a registered one can be named."""
+    names = [f"bench-{n}" for n in range(count)]
+    token = await ground.token("coordinator")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ground.port('referral')}", trust_env=False) as client:
+        for name in names:
+            body = {"agency": name, "kind": "judiciary", "name": "Of a measurement", "region": "PE-UCA"}
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"register-{uuid.uuid4()}"}
+            (await client.post("/v1/agencies", json=body, headers=headers)).raise_for_status()
+    return names
 
 
 async def file_cases(ground: Ground, load: Load, filings: Sequence[Mapping[str, Any]]) -> list[str]:

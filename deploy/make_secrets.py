@@ -34,7 +34,7 @@ AMPARO, POSTGRES, KAFKA, KEYCLOAK, TEMPORAL, OPENBAO, GRAFANA = 10000, 999, 1000
 STORES = ("intake", "protection", "referral")
 """The services that append events, so have a sequencer and sign receipts."""
 PROCESSES = (*STORES, "timeline", "workflows")
-CALLERS = ("protection", "referral", "timeline", "workflows")
+CALLERS = ("intake", "protection", "referral", "timeline", "workflows")
 """The processes that fetch records from others, so have to show who they are."""
 HOST = "postgres"
 PORT = 5432

@@ -72,7 +72,7 @@ class Register:
             standing = await positions.standing(session, self._consumer, [self._source])
         if self._known.issuperset(agencies):
             return
-        if self._source in standing:
+        if self._known and self._source in standing:  # a table that is still empty is behind its consumer's position
             self._read_to = max(self._read_to, standing[self._source].index)
         try:
             await self._catch_up()

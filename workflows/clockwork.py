@@ -1,8 +1,9 @@
 """Owns what every workflow of a stream with clocks does: ask, be told, sleep until the next rung, give way to a
-fresh run.
+fresh run, and have other services work beside its clocks, which wait for none of them.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -17,7 +18,8 @@ with workflow.unsafe.imports_passed_through():
 LONGEST_WAIT = timedelta(days=30)
 """A run that sleeps longer could not be moved to newer code."""
 
-ACTIVITY_TIMEOUT = timedelta(seconds=15)
+ACTIVITY_TIMEOUT = timedelta(seconds=10)
+"""After it a service that took the work and hangs is taken for lost, and the work is handed out again."""
 RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
 )
@@ -79,24 +81,64 @@ class Telling:
         return bool(self._news)
 
 
-async def told_or(at: datetime | None, telling: Telling) -> bool:
-    """Sleeps until there is news (``True``) or the instant has come (``False``), at most 30 days."""
+class Beside:
+    """Work of other services, in tasks of its own: a hung one keeps no clock waiting. Each piece has a name, and runs
+    once at a time.
+
+    It is idempotent: what is not done when the run ends is ordered anew by the next one.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tasks
+
+    def begin(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Starts a piece of work, unless it is under way."""
+        if name not in self._tasks:
+            self._tasks[name] = asyncio.create_task(work())
+
+    @property
+    def has_done(self) -> bool:
+        """Whether something has ended since `settle`."""
+        return any(task.done() for task in self._tasks.values())
+
+    def settle(self) -> None:
+        """Takes note of what has ended. Raises what it raised."""
+        for name in [name for name, task in self._tasks.items() if task.done()]:
+            self._tasks.pop(name).result()
+
+    async def stop(self) -> None:
+        """Ends what is under way. Raises what was raised by what had ended before."""
+        self.settle()
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def told_or(at: datetime | None, told: Callable[[], bool]) -> bool:
+    """Sleeps until ``told`` (``True``) or the instant has come (``False``), at most 30 days."""
     wait = LONGEST_WAIT if at is None else min(LONGEST_WAIT, at - workflow.now())
-    if telling:
+    if told():
         return True
     if wait <= timedelta(0):
         return False
     try:
-        await workflow.wait_condition(lambda: bool(telling), timeout=wait)
+        await workflow.wait_condition(told, timeout=wait)
     except TimeoutError:
         return False
     return True
 
 
-async def give_way(opened: Message) -> None:
+async def give_way(opened: Message, beside: Beside | None = None) -> None:
     """Goes on in a fresh run when the history has grown long. The fresh run asks where the stream stands, so nothing
-    is carried.
+    is carried, and orders anew what was under way ``beside``.
     """
     if workflow.info().is_continue_as_new_suggested():
+        if beside is not None:
+            await beside.stop()
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(opened)

@@ -2,13 +2,15 @@
 out.
 
 Source: DS 004-2021-JUS arts. 16 to 27. The stages and their clocks are the service's and the rule pack's; the workflow
-orders the acts that no person has to decide, and lets no clock pass unnoticed.
+orders the acts that no person has to decide, and lets no clock pass unnoticed: what it asks of other services than the
+one that keeps the case's clocks is done beside them.
 """
 
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from amparo.activities.v1.activities_pb2 import (
@@ -16,7 +18,6 @@ with workflow.unsafe.imports_passed_through():
         AskCaseStanding,
         AskRequestStanding,
         CaseStanding,
-        CloseWithdrawn,
         Happened,
         MeasureStanding,
         NoteCaseSilence,
@@ -26,14 +27,24 @@ with workflow.unsafe.imports_passed_through():
         SendReferral,
         StreamOpened,
     )
-    from workflows.clockwork import Telling, ask, give_way, next_rung, told_or
+    from workflows.clockwork import Beside, Telling, ask, give_way, next_rung, told_or
     from workflows.ids import INTAKE_QUEUE, PROTECTION_QUEUE, REFERRAL_QUEUE
 
 REFUSED_AGAIN = timedelta(hours=1)
 """A referral that was refused, such as to an agency that nobody has registered yet, is tried again after this."""
 
+SENT_AGAIN = timedelta(minutes=1)
+"""A measure that was sent and still stands accepted was changed and accepted once more meanwhile."""
+
+REQUEST = "request"
+"""The question to the registry, among what is done beside the clocks."""
+
 IMPLEMENT = "implement"
 """The purpose under which the implementer of a measure is asked to carry it out."""
+
+
+Sending = tuple[str, Addressee, MeasureStanding | None]
+"""Its name, whom, and what measure to carry out, if any."""
 
 
 @workflow.defn
@@ -42,8 +53,11 @@ class ProtectionCase:
 
     def __init__(self) -> None:
         self._telling = Telling()
-        self._referred: set[tuple[str, int]] = set()
-        self._ask_again: datetime | None = None
+        self._beside = Beside()
+        self._request: RequestStanding | None = None
+        self._case = CaseStanding()
+        self._referred: set[str] = set()
+        self._not_before: dict[str, datetime] = {}
 
     @workflow.signal
     def happened(self, happened: Happened) -> None:
@@ -52,59 +66,93 @@ class ProtectionCase:
 
     @workflow.run
     async def run(self, opened: StreamOpened) -> None:
-        """Asks where the case stands, orders what follows from it, sleeps until it is told or silence has to be
-        noted.
+        """Asks where the case stands, has ordered what follows from it, sleeps until it is told or silence has to be
+        noted. Only the service that keeps the clocks is waited for.
         """
-        request = await self._request(opened)
-        case = await self._case(opened)
-        while not case.closed:
-            await give_way(opened)
-            if request.withdrawn:
-                case = await self._close_withdrawn(opened)
-                continue
-            self._ask_again = None
-            await self._refer_to_the_consented(opened, request)
-            case = await self._have_measures_carried_out(opened, case, request)
-            rung = next_rung(case.clocks)
-            wake = min((at for at in (rung[2] if rung else None, self._ask_again) if at), default=None)
-            if not await told_or(wake, self._telling):
-                if rung and rung[2] <= workflow.now():
-                    case = await self._note_silence(opened, clock=rung[0], percent=rung[1])
-                continue
-            if self._telling.news_of("request"):
-                request = await self._request(opened)
-            if self._telling:
-                case = await self._case(opened)
+        await self._ask_case(opened)
+        while not self._case.closed:
+            await give_way(opened, self._beside)
+            self._beside.settle()
+            if self._asks_request():
+                self._telling.take("request")
+                self._beside.begin(REQUEST, lambda: self._ask_request(opened))
+            ask_again = self._order_sendings(opened)
+            rung = next_rung(self._case.clocks)
+            wake = min((at for at in (rung[2] if rung else None, ask_again) if at), default=None)
+            if await told_or(wake, self._is_told):
+                if self._case_news():
+                    await self._ask_case(opened)
+            elif rung and rung[2] <= workflow.now():
+                await self._note_silence(opened, clock=rung[0], percent=rung[1])
+        await self._beside.stop()
 
-    async def _refer_to_the_consented(self, opened: StreamOpened, request: RequestStanding) -> None:
+    def _is_told(self) -> bool:
+        return self._beside.has_done or self._case_news() or self._asks_request()
+
+    def _case_news(self) -> bool:
+        return self._telling.news_of("case") or self._telling.news_of("measure")
+
+    def _asks_request(self) -> bool:
+        return REQUEST not in self._beside and (self._request is None or self._telling.news_of("request"))
+
+    def _order_sendings(self, opened: StreamOpened) -> datetime | None:
+        """Has each agency asked that is to be asked now; the instant of the next one that was put off.
+
+        A request that was withdrawn is referred to nobody; protection closes its case when it reads of it.
+        """
+        request = self._request
+        if request is None or request.withdrawn:
+            return None
+        put_off = []
+        for name, addressee, measure in (*self._to_refer(request), *self._to_carry_out(request)):
+            if (at := self._not_before.get(name)) is not None and at > workflow.now():
+                put_off.append(at)
+                continue
+            sending = self._sending(opened, request, name=name, addressee=addressee, measure=measure)
+            self._beside.begin(name, sending)
+        return min(put_off, default=None)
+
+    def _to_refer(self, request: RequestStanding) -> Iterable[Sending]:
         """Art. 19: each agency that the person consented to tell is asked for its part, once for each consent."""
         for addressee in request.addressees:
-            asked = (addressee.agency, addressee.consent_version)
-            if asked not in self._referred and await self._send(opened, request, addressee):
-                self._referred.add(asked)
+            name = f"{addressee.agency}:{addressee.consent_version}"
+            if name not in self._referred:
+                yield name, addressee, None
 
-    async def _have_measures_carried_out(
-        self, opened: StreamOpened, case: CaseStanding, request: RequestStanding
-    ) -> CaseStanding:
+    def _to_carry_out(self, request: RequestStanding) -> Iterable[Sending]:
         """Art. 22-A: a measure that was granted and that the beneficiary accepted is sent to its implementer.
 
         Nobody is told of a case for a measure's sake: the person has to have consented to the implementer first.
         """
         consented = {addressee.agency: addressee for addressee in request.addressees}
-        for measure in [m for m in case.measures if m.state == "accepted" and m.implementer in consented]:
-            if sent := await self._send(opened, request, consented[measure.implementer], measure):
-                note = NoteMeasureSent(measure_id=measure.measure_id, referral_id=sent.referral_id)
-                case = self._read(
-                    opened, await ask(PROTECTION_QUEUE, "protection.note_measure_sent", note, CaseStanding)
-                )
-        return case
+        for measure in self._case.measures:
+            if measure.state == "accepted" and (addressee := consented.get(measure.implementer)):
+                yield f"{measure.measure_id}:{addressee.consent_version}", addressee, measure
 
-    async def _send(
+    def _sending(
         self,
         opened: StreamOpened,
         request: RequestStanding,
+        *,
+        name: str,
         addressee: Addressee,
-        measure: MeasureStanding | None = None,
+        measure: MeasureStanding | None,
+    ) -> Callable[[], Coroutine[None, None, None]]:
+        async def send() -> None:
+            sent = await self._send(opened, request, addressee, measure)
+            if sent is None:
+                self._not_before[name] = workflow.now() + REFUSED_AGAIN
+            elif measure is None:
+                self._referred.add(name)
+            else:
+                self._not_before[name] = workflow.now() + SENT_AGAIN
+                note = NoteMeasureSent(measure_id=measure.measure_id, referral_id=sent.referral_id)
+                self._read(opened, await ask(PROTECTION_QUEUE, "protection.note_measure_sent", note, CaseStanding))
+
+        return send
+
+    async def _send(
+        self, opened: StreamOpened, request: RequestStanding, addressee: Addressee, measure: MeasureStanding | None
     ) -> ReferralSent | None:
         order = SendReferral(
             case_id=opened.case_id,
@@ -117,31 +165,31 @@ class ProtectionCase:
         try:
             return await ask(REFERRAL_QUEUE, "referral.send", order, ReferralSent)
         except ActivityError as refused:  # such as a consent withdrawn meanwhile: the news of it is on its way
+            if is_cancelled_exception(refused):
+                raise
             workflow.logger.warning("referral refused: %s", getattr(refused.cause, "type", ""))
-            self._ask_again = workflow.now() + REFUSED_AGAIN
             return None
 
-    async def _request(self, opened: StreamOpened) -> RequestStanding:
-        self._telling.take("request")
+    async def _ask_request(self, opened: StreamOpened) -> None:
         question = AskRequestStanding(case_id=opened.case_id)
         request = await ask(INTAKE_QUEUE, "intake.request_standing", question, RequestStanding)
         self._telling.knows(f"request/{opened.case_id}", request.version)
-        return request
+        self._request = request
+        self._not_before.clear()  # what was refused may be allowed now
 
-    async def _case(self, opened: StreamOpened) -> CaseStanding:
+    async def _ask_case(self, opened: StreamOpened) -> None:
         self._telling.take("case")
         self._telling.take("measure")
         question = AskCaseStanding(case_id=opened.case_id)
-        return self._read(opened, await ask(PROTECTION_QUEUE, "protection.case_standing", question, CaseStanding))
+        self._read(opened, await ask(PROTECTION_QUEUE, "protection.case_standing", question, CaseStanding))
+        self._not_before.clear()
 
-    async def _note_silence(self, opened: StreamOpened, *, clock: str, percent: int) -> CaseStanding:
+    async def _note_silence(self, opened: StreamOpened, *, clock: str, percent: int) -> None:
         silence = NoteCaseSilence(case_id=opened.case_id, clock=clock, rung=percent)
-        return self._read(opened, await ask(PROTECTION_QUEUE, "protection.note_silence", silence, CaseStanding))
+        self._read(opened, await ask(PROTECTION_QUEUE, "protection.note_silence", silence, CaseStanding))
 
-    async def _close_withdrawn(self, opened: StreamOpened) -> CaseStanding:
-        order = CloseWithdrawn(case_id=opened.case_id)
-        return self._read(opened, await ask(PROTECTION_QUEUE, "protection.close_withdrawn", order, CaseStanding))
-
-    def _read(self, opened: StreamOpened, standing: CaseStanding) -> CaseStanding:
+    def _read(self, opened: StreamOpened, standing: CaseStanding) -> None:
+        """Takes an answer. Two may cross, one of the loop and one of a sending: the older is left."""
         self._telling.knows(opened.stream, standing.version)
-        return standing
+        if standing.version >= self._case.version:
+            self._case = standing

@@ -39,7 +39,7 @@ class Referral:
         while not (referral.closed or self._ended):
             await give_way(opened)
             rung = next_rung(referral.clocks)
-            if await told_or(rung[2] if rung else None, self._telling):
+            if await told_or(rung[2] if rung else None, lambda: bool(self._telling)):
                 if not self._ended:
                     referral = await self._standing(opened)
             elif rung:

@@ -1,7 +1,8 @@
 """The activities that protection serves to workflows, on the queue ``amparo.protection``. Ids and instants only.
 
-Each act is done under its business key, so that a workflow built anew repeats nothing. `Refused` reaches the workflow
-as a failure that is not retried, whose type is the code.
+Each act is done under its business key, so that a workflow built anew repeats nothing. What other services recorded is
+believed from their records alone (`services.protection.inbound`): no order closes a case or sends a measure. `Refused`
+reaches the workflow as a failure that is not retried, whose type is the code.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +16,9 @@ from amparo.activities.v1 import activities_pb2 as contracts
 from eventlog.codec import timestamp
 from eventlog.decider import Refused
 from eventlog.store import ActKey, retry_when_moved
-from services.protection import domain
-from services.protection.domain import measure
+from services.protection import domain, projections
 from services.protection.handlers import By, Parts, case_in, case_stream, do_to_case, measure_in, states_of
-from services.protection.inbound import ACTOR, WORKFLOW, note_in, withdraw_in
+from services.protection.inbound import ACTOR, WORKFLOW
 
 TASK_QUEUE = "amparo.protection"
 
@@ -41,22 +41,16 @@ def activities(parts: Parts) -> Sequence[Callable[..., Any]]:
 
     @activity.defn(name="protection.note_measure_sent")
     async def note_measure_sent(asked: contracts.NoteMeasureSent) -> contracts.CaseStanding:
-        async with parts.engine.begin() as session:
+        # Nothing is written on a workflow's word: the record of the referral, once it is read, carries the measure on.
+        async with parts.engine.connect() as session:
             _, state = await measure_in(session, asked.measure_id, parts=parts)
             if state.proposed is None:
                 raise Refused("not-found", "there is no such measure")
-            command = measure.NoteSent(referral_id=asked.referral_id)
-            await note_in(session, command, measure_id=asked.measure_id, causation=None, parts=parts)
+            if await projections.measure_asked_by(session, asked.referral_id) != asked.measure_id:
+                raise ApplicationError("the referral's record is still being read", type="referral-not-read-yet")
             return await standing_in(session, state.proposed.case_id, parts=parts)
 
-    @activity.defn(name="protection.close_withdrawn")
-    async def close_withdrawn(asked: contracts.CloseWithdrawn) -> contracts.CaseStanding:
-        async with parts.engine.begin() as session:
-            await standing_in(session, asked.case_id, parts=parts)  # refused where there is no case
-            await withdraw_in(session, asked.case_id, causation=None, parts=parts)
-            return await standing_in(session, asked.case_id, parts=parts)
-
-    return (case_standing, note_silence, note_measure_sent, close_withdrawn)
+    return (case_standing, note_silence, note_measure_sent)
 
 
 @retry_when_moved(times=3)

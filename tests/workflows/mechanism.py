@@ -36,6 +36,7 @@ from services.protection import inbound
 from services.referral import activities as referral_activities
 from services.referral import app as referral_app
 from services.referral import following, seed
+from services.referral.domain import ReferralSent
 from tests.stack import Databases
 from workflows.app import WORKFLOWS
 from workflows.bridge import Bridge
@@ -81,6 +82,7 @@ class Mechanism:
         self._databases = databases.migrate("intake", "protection", "referral", "workflows", "vault")
         self._taken: Counter[str] = Counter()
         self._context = AsyncExitStack()
+        self._serving: dict[str, Worker] = {}
         self._pack = pack
         keys.init(folder, mechanism=databases.mechanism)
         self._folder = folder
@@ -105,13 +107,14 @@ class Mechanism:
 
     async def __aenter__(self) -> "Mechanism":
         await seed.seed(self.referral)
-        queues: Sequence[tuple[str, Sequence[Any]]] = (
-            (intake_activities.TASK_QUEUE, intake_activities.activities(self.intake)),
-            (protection_activities.TASK_QUEUE, protection_activities.activities(self.protection)),
-            (referral_activities.TASK_QUEUE, referral_activities.activities(self.referral)),
+        queues: Sequence[tuple[str, str, Sequence[Any]]] = (
+            ("intake", intake_activities.TASK_QUEUE, intake_activities.activities(self.intake)),
+            ("protection", protection_activities.TASK_QUEUE, protection_activities.activities(self.protection)),
+            ("referral", referral_activities.TASK_QUEUE, referral_activities.activities(self.referral)),
         )
-        for queue, served in queues:
-            await self._context.enter_async_context(Worker(self.client, task_queue=queue, activities=served))
+        for service, queue, served in queues:
+            worker = Worker(self.client, task_queue=queue, activities=served)
+            self._serving[service] = await self._context.enter_async_context(worker)
         conducting = Worker(
             self.client, task_queue=WORKFLOW_QUEUE, workflows=WORKFLOWS, workflow_runner=workflow_runner()
         )
@@ -123,6 +126,18 @@ class Mechanism:
         for parts in (self.intake, self.protection, self.referral):
             await parts.close()
         await self.engine.dispose()
+
+    async def stop(self, service: str) -> None:
+        """A service stops doing what workflows order."""
+        await self._serving[service].shutdown()
+
+    async def serve(self, service: str) -> None:
+        """It does it again."""
+        queue, made = {
+            "intake": (intake_activities.TASK_QUEUE, intake_activities.activities(self.intake)),
+            "referral": (referral_activities.TASK_QUEUE, referral_activities.activities(self.referral)),
+        }[service]
+        await self._context.enter_async_context(Worker(self.client, task_queue=queue, activities=made))
 
     async def file(self, *, imminent: bool = False) -> str:
         """Files a request; the case's id."""
@@ -228,6 +243,11 @@ class Mechanism:
             passed += step
             self.hands.now = max(self.hands.now, await env.get_current_time())
             await self.carry()
+
+    async def sent(self) -> list[ReferralSent]:
+        """What was asked of agencies, in order."""
+        recorded = [self.referral.store.read(event) for event in await self.events("referral")]
+        return [r.event for r in recorded if isinstance(r.event, ReferralSent)]
 
     async def silences(self, service: str) -> list[tuple[str, str, int]]:
         """(stream, clock, rung) of each silence recorded, in order."""

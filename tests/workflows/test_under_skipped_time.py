@@ -57,6 +57,35 @@ async def test_silence_is_recorded_at_each_rung_once(mechanism: Mechanism, env: 
     }
 
 
+@pytest.mark.parametrize("down", ["referral", "intake"])
+async def test_another_services_stop_leaves_the_cases_clocks_running(
+    mechanism: Mechanism, env: WorkflowEnvironment, down: str
+) -> None:
+    """Whoever stops the referral service stops no clock of the mechanism's own duties; what was ordered of it is done
+    when it is back.
+    """
+    case_id = await mechanism.file()
+    if down == "intake":
+        await mechanism.stop(down)
+    await mechanism.carry()
+    await mechanism.pass_time(env, STEP, step=STEP)
+    if down == "referral":
+        await mechanism.stop(down)
+    await mechanism.consent(case_id, *AGENCIES)
+    await mechanism.carry()
+    await mechanism.pass_time(env, timedelta(seconds=50), step=timedelta(seconds=5))
+    noted = Counter((clock, rung) for _, clock, rung in await mechanism.silences("protection"))
+    assert noted == {
+        **{("preliminary_report", rung): 1 for rung in (50, 75, 100, 150)},
+        **{("evaluation", rung): 1 for rung in (50, 75)},
+        ("resolution", 50): 1,
+    }
+    assert not await mechanism.sent()
+    await mechanism.serve(down)
+    await mechanism.pass_time(env, timedelta(seconds=20), step=timedelta(seconds=5))
+    assert sorted(sent.agency for sent in await mechanism.sent()) == sorted(AGENCIES)
+
+
 async def test_an_answer_ends_the_silence(mechanism: Mechanism, env: WorkflowEnvironment) -> None:
     """An agency that answered is not reminded, and its workflow ends; the others' go on."""
     await referred(mechanism, env)

@@ -80,7 +80,7 @@ async def exclude(
 
 
 @router.get("/v1/parcels/{case_id}")
-async def read(case_id: str, actor: Annotated[Actor, may("request.read")]) -> dict[str, str]:
+async def read(case_id: str, actor: Annotated[Actor, may("request.read")], who: str = "") -> dict[str, str]:
     raise ValueError(PERSONAL)
 
 

@@ -93,27 +93,29 @@ async def test_no_silence_is_noted_after_the_act(office: Office, enter: Enter, a
     assert await office.case_events(case_id) == before
 
 
-async def test_a_measure_is_sent_once_by_workflow_or_by_record(
+async def test_a_measure_is_sent_by_the_referrals_record_and_by_nobodys_word(
     office: Office, enter: Enter, ask: Ask, granted_measure: Granted
 ) -> None:
-    """Whichever is first; the other changes nothing."""
+    """Who reaches the workflow engine must not make an agency look asked that never was."""
     await enter("filer").do(f"/v1/measures/{granted_measure.measure_id}/acceptance")
-    question = contracts.NoteMeasureSent(measure_id=granted_measure.measure_id, referral_id="r-9")
+    question = contracts.NoteMeasureSent(measure_id=granted_measure.measure_id, referral_id=f"r-{uuid.uuid4()}")
+    before = await office.measure_events(granted_measure.measure_id)
+    with pytest.raises(ApplicationError) as failure:
+        await ask("note_measure_sent", question)
+    assert (failure.value.type, failure.value.non_retryable) == ("referral-not-read-yet", False)
+    assert await office.measure_events(granted_measure.measure_id) == before
+    await office.sent(granted_measure.measure_id, referral_id=question.referral_id)
+    events = await office.measure_events(granted_measure.measure_id)
     standing = await ask("note_measure_sent", question)
     assert [each.state for each in standing.measures] == ["sent"]
-    events = await office.measure_events(granted_measure.measure_id)
-    await office.sent(granted_measure.measure_id, referral_id="r-9")
-    assert await ask("note_measure_sent", question) == standing
     assert await office.measure_events(granted_measure.measure_id) == events
 
 
-async def test_a_withdrawn_case_is_closed_once(office: Office, ask: Ask) -> None:
-    """By the workflow or by the record."""
-    case_id = await office.filed()
-    question = contracts.CloseWithdrawn(case_id=case_id)
-    standing = await ask("close_withdrawn", question)
-    assert (standing.closed, standing.stage, list(standing.clocks)) == (True, "closed", [])
-    assert await ask("close_withdrawn", question) == standing
+def test_no_order_closes_a_case(office: Office) -> None:
+    """The registry's own withdrawal, read as a record, ends a case (`test_inbound`); no activity can."""
+    assert {function.__name__ for function in activities(office.parts)} == {
+        *("case_standing", "note_silence", "note_measure_sent")
+    }
 
 
 async def test_what_is_not_there_is_refused(ask: Ask) -> None:
@@ -122,7 +124,6 @@ async def test_what_is_not_there_is_refused(ask: Ask) -> None:
     questions = {
         "note_silence": contracts.NoteCaseSilence(case_id=absent, clock="resolution", rung=50),
         "note_measure_sent": contracts.NoteMeasureSent(measure_id=absent, referral_id="r"),
-        "close_withdrawn": contracts.CloseWithdrawn(case_id=absent),
     }
     for name, question in questions.items():
         with pytest.raises(Refused) as refusal:

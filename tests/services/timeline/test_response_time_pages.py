@@ -144,3 +144,25 @@ async def test_a_question_that_makes_no_sense_is_a_problem(query: dict[str, str]
     """The future, an instant without its zone, words for instants."""
     answer = await enter().get(URL, params=query)
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:amparo:problem:invalid-request")
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ({"as_of": "2036-01-01T00:00:00Z"}, {"parameter": "as_of", "reason": "in-future"}),
+        (
+            {"from": "2026-03-02T12:00:01Z", "to": "2026-03-02T12:00:00Z"},
+            {"parameter": "to", "reason": "out-of-order"},
+        ),
+        ({"purpos": "protect"}, {"parameter": "purpos", "reason": "unknown"}),
+        ({"from": "2026-03-02T12:00:01"}, {"parameter": "from", "reason": "time-zone-missing"}),
+    ],
+)
+async def test_a_question_that_cannot_be_meant_is_refused_with_its_place(
+    told: Story, enter: Enter, query: dict[str, str], error: dict[str, str]
+) -> None:
+    """An empty table, or one of everything, would be taken for the answer."""
+    for path in (URL, f"{URL}/{POLICE}/referrals"):
+        answer = await enter().get(path, params=query)
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [error]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%amparo/activities/v1/activities.proto\x12\x14\x61mparo.activities.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"/\n\x0cStreamOpened\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"I\n\x08Happened\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0c\n\x04type\x18\x04 \x01(\t\"?\n\x04Rung\x12\x0f\n\x07percent\x18\x01 \x01(\r\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x05\x43lock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x03\x64ue\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05rungs\x18\x03 \x03(\x0b\x32\x1a.amparo.activities.v1.Rung\"%\n\x12\x41skRequestStanding\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"Q\n\tAddressee\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x17\n\x0f\x63onsent_version\x18\x02 \x01(\r\x12\x1b\n\x13two_person_decision\x18\x03 \x01(\x08\"|\n\x0fRequestStanding\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x11\n\twithdrawn\x18\x02 \x01(\x08\x12\x10\n\x08imminent\x18\x03 \x01(\x08\x12\x33\n\naddressees\x18\x04 \x03(\x0b\x32\x1f.amparo.activities.v1.Addressee\"\"\n\x0f\x41skCaseStanding\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"\xa4\x01\n\x0c\x43\x61seStanding\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0e\n\x06\x63losed\x18\x03 \x01(\x08\x12+\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1b.amparo.activities.v1.Clock\x12\x37\n\x08measures\x18\x05 \x03(\x0b\x32%.amparo.activities.v1.MeasureStanding\"I\n\x0fMeasureStanding\x12\x12\n\nmeasure_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x13\n\x0bimplementer\x18\x03 \x01(\t\"?\n\x0fNoteCaseSilence\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\r\n\x05\x63lock\x18\x02 \x01(\t\x12\x0c\n\x04rung\x18\x03 \x01(\r\":\n\x0fNoteMeasureSent\x12\x12\n\nmeasure_id\x18\x01 \x01(\t\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\"!\n\x0e\x43loseWithdrawn\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"|\n\x0cSendReferral\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\r\n\x05round\x18\x04 \x01(\r\x12\x12\n\nmeasure_id\x18\x05 \x01(\t\x12\x17\n\x0frequest_version\x18\x06 \x01(\x04\"#\n\x0cReferralSent\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"*\n\x13\x41skReferralStanding\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"o\n\x10ReferralStanding\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0e\n\x06\x63losed\x18\x03 \x01(\x08\x12+\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1b.amparo.activities.v1.Clock\"G\n\x13NoteReferralSilence\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\r\n\x05\x63lock\x18\x02 \x01(\t\x12\x0c\n\x04rung\x18\x03 \x01(\r\"\x06\n\x04\x44oneb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%amparo/activities/v1/activities.proto\x12\x14\x61mparo.activities.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"/\n\x0cStreamOpened\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"I\n\x08Happened\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0c\n\x04type\x18\x04 \x01(\t\"?\n\x04Rung\x12\x0f\n\x07percent\x18\x01 \x01(\r\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x05\x43lock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x03\x64ue\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05rungs\x18\x03 \x03(\x0b\x32\x1a.amparo.activities.v1.Rung\"%\n\x12\x41skRequestStanding\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"Q\n\tAddressee\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x17\n\x0f\x63onsent_version\x18\x02 \x01(\r\x12\x1b\n\x13two_person_decision\x18\x03 \x01(\x08\"|\n\x0fRequestStanding\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x11\n\twithdrawn\x18\x02 \x01(\x08\x12\x10\n\x08imminent\x18\x03 \x01(\x08\x12\x33\n\naddressees\x18\x04 \x03(\x0b\x32\x1f.amparo.activities.v1.Addressee\"\"\n\x0f\x41skCaseStanding\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"\xa4\x01\n\x0c\x43\x61seStanding\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0e\n\x06\x63losed\x18\x03 \x01(\x08\x12+\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1b.amparo.activities.v1.Clock\x12\x37\n\x08measures\x18\x05 \x03(\x0b\x32%.amparo.activities.v1.MeasureStanding\"I\n\x0fMeasureStanding\x12\x12\n\nmeasure_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x13\n\x0bimplementer\x18\x03 \x01(\t\"?\n\x0fNoteCaseSilence\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\r\n\x05\x63lock\x18\x02 \x01(\t\x12\x0c\n\x04rung\x18\x03 \x01(\r\":\n\x0fNoteMeasureSent\x12\x12\n\nmeasure_id\x18\x01 \x01(\t\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\"|\n\x0cSendReferral\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\r\n\x05round\x18\x04 \x01(\r\x12\x12\n\nmeasure_id\x18\x05 \x01(\t\x12\x17\n\x0frequest_version\x18\x06 \x01(\x04\"#\n\x0cReferralSent\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"*\n\x13\x41skReferralStanding\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"o\n\x10ReferralStanding\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0e\n\x06\x63losed\x18\x03 \x01(\x08\x12+\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1b.amparo.activities.v1.Clock\"G\n\x13NoteReferralSilence\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\r\n\x05\x63lock\x18\x02 \x01(\t\x12\x0c\n\x04rung\x18\x03 \x01(\r\"\x06\n\x04\x44oneb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,18 +56,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTECASESILENCE']._serialized_end=981
   _globals['_NOTEMEASURESENT']._serialized_start=983
   _globals['_NOTEMEASURESENT']._serialized_end=1041
-  _globals['_CLOSEWITHDRAWN']._serialized_start=1043
-  _globals['_CLOSEWITHDRAWN']._serialized_end=1076
-  _globals['_SENDREFERRAL']._serialized_start=1078
-  _globals['_SENDREFERRAL']._serialized_end=1202
-  _globals['_REFERRALSENT']._serialized_start=1204
-  _globals['_REFERRALSENT']._serialized_end=1239
-  _globals['_ASKREFERRALSTANDING']._serialized_start=1241
-  _globals['_ASKREFERRALSTANDING']._serialized_end=1283
-  _globals['_REFERRALSTANDING']._serialized_start=1285
-  _globals['_REFERRALSTANDING']._serialized_end=1396
-  _globals['_NOTEREFERRALSILENCE']._serialized_start=1398
-  _globals['_NOTEREFERRALSILENCE']._serialized_end=1469
-  _globals['_DONE']._serialized_start=1471
-  _globals['_DONE']._serialized_end=1477
+  _globals['_SENDREFERRAL']._serialized_start=1043
+  _globals['_SENDREFERRAL']._serialized_end=1167
+  _globals['_REFERRALSENT']._serialized_start=1169
+  _globals['_REFERRALSENT']._serialized_end=1204
+  _globals['_ASKREFERRALSTANDING']._serialized_start=1206
+  _globals['_ASKREFERRALSTANDING']._serialized_end=1248
+  _globals['_REFERRALSTANDING']._serialized_start=1250
+  _globals['_REFERRALSTANDING']._serialized_end=1361
+  _globals['_NOTEREFERRALSILENCE']._serialized_start=1363
+  _globals['_NOTEREFERRALSILENCE']._serialized_end=1434
+  _globals['_DONE']._serialized_start=1436
+  _globals['_DONE']._serialized_end=1442
 # @@protoc_insertion_point(module_scope)

@@ -123,12 +123,6 @@ class NoteMeasureSent(_message.Message):
     referral_id: str
     def __init__(self, measure_id: _Optional[str] = ..., referral_id: _Optional[str] = ...) -> None: ...
 
-class CloseWithdrawn(_message.Message):
-    __slots__ = ("case_id",)
-    CASE_ID_FIELD_NUMBER: _ClassVar[int]
-    case_id: str
-    def __init__(self, case_id: _Optional[str] = ...) -> None: ...
-
 class SendReferral(_message.Message):
     __slots__ = ("case_id", "agency", "purpose", "round", "measure_id", "request_version")
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
