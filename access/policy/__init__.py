@@ -144,6 +144,6 @@ def _tell(question: Question, made: Decision) -> None:
         "rules": list(made.rules),
     }
     if made.errors:
-        _log.error("policy erred", **told, errors=len(made.errors))
+        _log.error("policy erred", **told, count=len(made.errors))
     else:
         _log.info("refused", **told)
