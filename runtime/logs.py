@@ -28,7 +28,7 @@ _HTTP = "method route status ms code action role"
 _FAILURES = "error reason where attempt failures alarm blocked"
 _OPERATION = (
     "recorded_at check client clock command count database due loop pack package port queue revision rung seconds"
-    " setting signal records size taken task_queue url"
+    " purpose rules setting signal records size taken task_queue thing url"
 )
 FIELDS = frozenset(" ".join((_ON_EVERY_LINE, _OPAQUE_IDS, _PLACES_IN_THE_LOG, _HTTP, _FAILURES, _OPERATION)).split())
 """Names of the fields that a line may have."""
