@@ -51,6 +51,8 @@ Action = Literal[
     "agency.read",
     "agency.register",
     "timeline.read",
+    "accesses.read",  # who looked
+    "accesses.examine",  # the same record by record
     "figures.read",
     "records.read",
     "dead_letters.read",
@@ -79,7 +81,7 @@ class Role(StrEnum):
 _CONCERNED: tuple[Action, ...] = (
     *("request.file", "request.read", "request.list", "request.consent", "request.exclude", "request.withdraw"),
     *("incident.report", "incident.read", "case.read", "case.list"),
-    *("measure.read", "measure.accept", "measure.confirm", "agency.read", "timeline.read"),
+    *("measure.read", "measure.accept", "measure.confirm", "agency.read", "timeline.read", "accesses.read"),
 )
 _ADDRESSEE: tuple[Action, ...] = (
     *("referral.inbox", "referral.read", "referral.disclosure"),
@@ -125,11 +127,16 @@ MAY: Mapping[str, frozenset[Action]] = {
         (
             *_ADDRESSEE,
             *("request.file", "request.read", "request.list", "request.consent", "request.exclude"),
-            *("request.withdraw", "incident.report"),
+            *("request.withdraw", "incident.report", "accesses.read", "accesses.examine"),
         )
     ),
     # Oversight: records are sealed, figures name agencies and no person.
-    Role.AUDITOR: frozenset(("records.read", "timeline.read", "figures.read", "agency.read", "dead_letters.read")),
+    Role.AUDITOR: frozenset(
+        (
+            *("records.read", "timeline.read", "accesses.read", "accesses.examine"),
+            *("figures.read", "agency.read", "dead_letters.read"),
+        )
+    ),
     # UN team, trial monitors. Figures by station are for oversight (DNH-16); an observer reads what is published.
     Role.OBSERVER: frozenset(("agency.read",)),
     # Machines and those who run them see no case.

@@ -6,15 +6,19 @@ in a list, a stream, a figure or a row. Whether an office is excluded is known o
 for an office, a case begins to exist with its filing's record.
 """
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, exists, false, or_, true
 
+from access.authorization import Role
 from eventlog.store import Actor
 from services.timeline.projections import cases, entries, referrals
+from services.timeline.reading import ACCESSES
 
 SEES_EVERY_CASE = frozenset({"coordinator", "evaluator", "auditor"})
 """Evaluators as in protection: cases are assigned to nobody, and whoever evaluates a risk has to know what happened.
 The Ombudsman is an addressee like others (DNH-6): it knows a case by its own filing or by its referral.
 """
+SEES_ACCESSES = frozenset({"auditor", "ombudsman"})
+"""Who sees the vault's records among the others. The person concerned asks for them by day."""
 SEES_EVERY_AGENCY = frozenset({"coordinator", "auditor", "ombudsman"})
 """Figures name stations: they are for oversight, and for each agency its own (DNH-16)."""
 
@@ -31,6 +35,25 @@ def of_case(actor: Actor) -> ColumnElement[bool]:
     if not actor.unit:
         return false()
     return and_(cases.c.readers.contains([actor.unit]), _not_kept_from(actor))
+
+
+def of_accesses(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.cases`: the cases of which the actor may ask who looked.
+
+    For the Ombudsman, whom the person asks for officers (DNH-12), also those that it was asked about.
+    """
+    if actor.role != Role.OMBUDSMAN or not actor.unit:
+        return of_case(actor)
+    asked = exists().where(referrals.c.case_id == cases.c.case_id, referrals.c.agency == actor.unit)
+    return or_(of_case(actor), and_(asked, _not_kept_from(actor)))
+
+
+def of_entry(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.entries`: whether it is an entry for the actor's eyes at all, whatever case it belongs to.
+
+    That somebody looked, an insider need not see: who examines it would be seen examining.
+    """
+    return true() if actor.role in SEES_ACCESSES else entries.c.kind.not_in(ACCESSES)
 
 
 def of_referral(actor: Actor) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from access.authorization import May
 from access.idempotency import act_header
 from access.problems import MEDIA_TYPE
 
-SERVICES = ("intake", "protection", "referral", "timeline")
+SERVICES = ("intake", "protection", "referral", "timeline", "vault")
 OPEN = {"/healthz", "/livez", "/openapi.json", "/docs", "/docs/start.js", "/docs/{name}"}
 READING = {"GET", "HEAD", "OPTIONS"}
 
