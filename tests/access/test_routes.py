@@ -76,7 +76,7 @@ def test_every_route_declares_one_action(app: FastAPI) -> None:
         actions = {call.action for call in dependencies if isinstance(call, May)}
         assert len(actions) == 1, f"{methods} {path} declares {actions or 'no action'}"
         found += 1
-    assert found >= 3
+    assert found
     assert not [path for path in OPEN if path.startswith("/v1")]
 
 

@@ -256,7 +256,7 @@ async def test_a_record_serves_the_service_that_made_it_for_a_minute(
         {"rule": "because I say so"},
         {"about": "Illari Invented"},
         {"case_id": "c/1"},
-        {"classes": ("everything",)},
+        {"classes": ("place", "Illari Invented")},
     ],
 )
 async def test_a_release_says_what_for_in_closed_words(

@@ -114,8 +114,7 @@ BEGIN
         AND p_about ~ '^[A-Za-z0-9/._:-]{0,160}$' AND p_case ~ '^[A-Za-z0-9-]{0,64}$'
         AND p_rule ~ '^[A-Za-z0-9/._:@,-]{1,200}$'
         AND array_position(p_classes, NULL) IS NULL
-        AND p_classes <@ ARRAY['identity', 'contact', 'place', 'narrative', 'risk', 'case_facts', 'agency_facts',
-            'evidence_metadata', 'profile'], false)
+        AND array_to_string(p_classes, ',') ~ '^([a-z_]{1,32}(,[a-z_]{1,32}){0,31})?$', false)
     THEN
         RAISE check_violation USING MESSAGE = 'who asks, what for, by what rule and for which classes must be said';
     END IF;

@@ -82,7 +82,7 @@ async def test_looks_are_counted_by_day_and_come_in_pages(database: AsyncEngine,
     units = (PROSECUTOR, POLICE)
     assert seen == [(f"0{2 + day}", unit, day + 1) for day in (2, 1, 0) for unit in units]
     for wrong in ("x", "WyJ4Il0", "WyJ4IiwieCIsIngiLCJ4IiwieCJd"):
-        assert (await client.get(f"/v1/cases/{CASE}/accesses", params={"cursor": wrong})).status_code == 422
+        assert (await client.get(f"/v1/cases/{CASE}/accesses", params={"cursor": wrong})).status_code == 400
 
 
 async def test_only_the_ombudsman_is_told_the_officer(told: Story, enter: Enter) -> None:
