@@ -30,6 +30,7 @@ class Parts:
 
     async def close(self) -> None:
         """Ends its connections."""
+        await self.ring.close()
         await self.engine.dispose()
 
 
