@@ -31,10 +31,10 @@ from runtime.provisioning import ADMIN, SERVICES, VAULT_CLIENTS, role_urls
 # The users that containers run as, as docker-compose.yml says.
 AMPARO, POSTGRES, KAFKA, KEYCLOAK, TEMPORAL, OPENBAO, GRAFANA = 10000, 999, 1000, 1000, 1000, 10002, 472
 
-STORES = ("intake", "protection", "referral")
+STORES = ("intake", "protection", "referral", "vault")
 """The services that append events, so have a sequencer and sign receipts."""
 PROCESSES = (*STORES, "timeline", "workflows")
-CALLERS = ("intake", "protection", "referral", "timeline", "workflows")
+CALLERS = ("intake", "protection", "referral", "timeline", "vault", "workflows")
 """The processes that fetch records from others, so have to show who they are."""
 HOST = "postgres"
 PORT = 5432

@@ -15,7 +15,7 @@ from local.faults import StackFault
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 FILE = "stack.env"
-SERVICES = ("intake", "protection", "referral", "timeline")
+SERVICES = ("intake", "protection", "referral", "timeline", "vault")
 AGENCIES = ("police-ucayali", "prosecutor-ucayali", "ombudsman-ucayali")  # those that are simulated
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     postgres.NAME: ("postgres",),

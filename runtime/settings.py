@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 CHECKOUT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
 
-ServiceName = Literal["intake", "protection", "referral", "timeline"]
+ServiceName = Literal["intake", "protection", "referral", "timeline", "vault"]
 
 
 class SettingMissing(Exception):
@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     url_protection: str = ""
     url_referral: str = ""
     url_timeline: str = ""
+    url_vault: str = ""
     """Base URL of each service."""
 
     pack: str = ""

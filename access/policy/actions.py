@@ -28,8 +28,10 @@ CaseAction = Literal[
     "measure.change",
     "referral.decide",  # in place of a consent; two different persons
     "timeline.read",
+    "accesses.read",  # who looked
+    "accesses.examine",  # the same record by record
 ]
-"""Done to a case: its request, its incidents, its procedure, its measures, its timeline."""
+"""Done to a case: its request, its incidents, its procedure, its measures, its timeline, the looks at its data."""
 
 ReferralAction = Literal[
     "referral.inbox",

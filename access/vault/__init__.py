@@ -1,12 +1,13 @@
 """Owns the keys that personal data is sealed under: one random key per subject, in a database of its own, wrapped by
 the keyring.
 
-The database hands a wrapped key out through one function only, which records who asked and for what in the same
-statement: where the record fails, no key comes. Deleting the wrapped key destroys what was sealed under it, wherever
-copies of the ciphertext are.
+The database hands a wrapped key out through one procedure only, which records who asked, what for and by what rule, as
+an event of the vault's own source: where the record fails, no key comes. Deleting the wrapped key destroys what was
+sealed under it, wherever copies of the ciphertext are.
 """
 
 import asyncio
+import json
 import secrets
 import uuid
 from collections import OrderedDict, deque
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from access.keyring import KEY_BYTES, Keyring, Wrapped
 from eventlog.decider import Refused
 from eventlog.store import Actor
+from eventlog.tracing import NoTracing, Tracing
 
 __all__ = ["SEAL", "SubjectKey", "UnknownKey", "Vault"]
 
@@ -37,9 +39,9 @@ _INSERT = text(
     "INSERT INTO subject_keys (key_id, master, wrapped)"
     " SELECT * FROM unnest(:key_ids, CAST(:masters AS text[]), :wrapped)"
 ).bindparams(bindparam("key_ids", type_=ARRAY(UUID(as_uuid=True))), bindparam("wrapped", type_=ARRAY(BYTEA)))
-_RELEASE = text(
-    "SELECT key_id, master, wrapped FROM release_keys(:key_ids, :actor, :role, :unit, :purpose)"
-).bindparams(bindparam("key_ids", type_=ARRAY(UUID(as_uuid=True))))
+# In the driver's own form, as the store's append. The call is two transactions: a record, and what it allows.
+_RELEASE = "CALL release_keys(%s::uuid[], %s, %s, %s, %s, %s, %s, %s::text[], %s, %s::jsonb, NULL, NULL, NULL)"
+_REFUSE = "SELECT record_refusal(%s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
 
 _log = structlog.get_logger("access.vault")
 
@@ -65,9 +67,17 @@ class Vault:
     that is released is recorded with actor and purpose.
     """
 
-    def __init__(self, engine: AsyncEngine, keyring: Keyring, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        keyring: Keyring,
+        *,
+        clock: Callable[[], datetime],
+        tracing: Tracing | None = None,
+    ) -> None:
         """``engine`` reaches the vault's database (AMPARO_VAULT_DATABASE)."""
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._tracing = tracing or NoTracing()
         self._keyring = keyring
         self._clock = clock
         self._ready: deque[SubjectKey] = deque()
@@ -107,38 +117,58 @@ class Vault:
         return key
 
     async def release(
-        self, key_ids: Iterable[str], *, actor: Actor, purpose: str, without_destroyed: bool = False
+        self,
+        key_ids: Iterable[str],
+        *,
+        actor: Actor,
+        purpose: str,
+        rule: str,
+        classes: Iterable[str],
+        about: str = "",
+        case_id: str = "",
+        without_destroyed: bool = False,
     ) -> Mapping[str, bytes]:
-        """The subjects' keys, to read what is sealed under them: one call, and so one record, per request.
+        """The subjects' keys, to read what is sealed under them: one call, and so one event, per request.
 
-        ``purpose`` names the act and its object, such as ``referral.disclosure <referral id>``: 1 to 200 characters,
-        nothing personal. Raises `Refused` ``key-destroyed``, unless ``without_destroyed`` leaves those keys out;
-        `UnknownKey`; ``ValueError`` for more than 1000 ids; the database's error when the access cannot be recorded.
-        The access is recorded also where a key is then missing.
+        ``purpose`` is a closed word such as ``referral.disclosure``, ``about`` the opaque id of what is read, ``rule``
+        by what it is allowed, ``classes`` the data classes that are read; none of them is personal. Raises `Refused`
+        ``key-destroyed``, unless ``without_destroyed`` leaves those keys out; `UnknownKey`; ``ValueError`` for more
+        than 1000 ids; the database's error when the access cannot be recorded. The access is recorded also where a key
+        is then missing.
         """
         wanted = list(dict.fromkeys(key_ids))
         if not wanted:
             return {}
         if len(wanted) > MAX_KEYS_RELEASED:
             raise ValueError(f"at most {MAX_KEYS_RELEASED} keys at once")
-        asked = {
-            "key_ids": [_as_uuid(key_id) for key_id in wanted],
-            "actor": actor.id,
-            "role": actor.role,
-            "unit": actor.unit,
-            "purpose": purpose,
-        }
+        asked = [_as_uuid(key_id) for key_id in wanted]
+        who = (actor.id, actor.role, actor.unit)
+        given = (asked, *who, purpose, about, case_id, sorted(set(classes)), rule, self._headers())
         async with self._engine.connect() as connection:
-            found = {str(row.key_id): row for row in (await connection.execute(_RELEASE, asked)).all()}
+            row = (await connection.exec_driver_sql(_RELEASE, given)).one()
+        found = {
+            str(key): (master, wrapped)
+            for key, master, wrapped in zip(row.key_ids or (), row.masters or (), row.wrapped or (), strict=True)
+        }
         if any(key_id not in found for key_id in wanted):
             raise UnknownKey("a subject's key is not in the vault")
-        kept = [key_id for key_id in wanted if found[key_id].wrapped is not None]
+        kept = [key_id for key_id in wanted if found[key_id][1] is not None]
         if len(kept) < len(wanted) and not without_destroyed:
             raise Refused("key-destroyed")
-        opened = await self._keyring.unwrap([Wrapped(found[key].master, bytes(found[key].wrapped)) for key in kept])
+        opened = await self._keyring.unwrap([Wrapped(found[key][0], bytes(found[key][1])) for key in kept])
         return dict(zip(kept, opened, strict=True))
 
-    async def for_sealing(self, key_ids: Iterable[str], *, actor: Actor) -> Mapping[str, bytes]:
+    async def refused(self, *, actor: Actor, purpose: str, rule: str, about: str = "", case_id: str = "") -> None:
+        """Records that the actor was refused personal data: an event at once, those that follow in the same minute
+        together. Raises the database's error where that cannot be recorded.
+        """
+        given = (actor.id, actor.role, actor.unit, purpose, about, case_id, rule, self._headers())
+        async with self._engine.connect() as connection:
+            await connection.exec_driver_sql(_REFUSE, given)
+
+    async def for_sealing(
+        self, key_ids: Iterable[str], *, actor: Actor, about: str = "", case_id: str = ""
+    ) -> Mapping[str, bytes]:
         """The subjects' keys, to seal more under them; raises as `release`, whose purpose is ``seal``.
 
         Keys are remembered for 5 minutes for this, and never for reading: who seals holds the text anyway, so no access
@@ -149,7 +179,9 @@ class Vault:
         now = self._clock()
         known = {key_id: held[0] for key_id in wanted if (held := self._sealing.get(key_id)) and now < held[1]}
         missing = [key_id for key_id in wanted if key_id not in known]
-        released = await self.release(missing, actor=actor, purpose=SEAL)
+        released = await self.release(
+            missing, actor=actor, purpose=SEAL, rule=SEAL, classes=(), about=about, case_id=case_id
+        )
         for key_id, secret in released.items():
             self._remember(key_id, secret)
         return {**known, **released}
@@ -160,6 +192,10 @@ class Vault:
             await self._refill
         self._ready.clear()
         self._sealing.clear()
+
+    def _headers(self) -> str:
+        headers = self._tracing.inject()
+        return json.dumps(dict(headers)) if headers else "{}"
 
     def _remember(self, key_id: str, secret: bytes) -> None:
         self._sealing[key_id] = (secret, self._clock() + SEALING_REMEMBERED)

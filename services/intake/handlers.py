@@ -26,7 +26,7 @@ from services.intake.domain import CaseId, EvidenceId, ProposalId, Request, Subj
 from services.intake.events import EVENTS, IncidentReported, IncidentVerified
 from services.intake.incident import IncidentId
 from services.intake.projections import fold_incident, fold_request, owner
-from services.intake.unsealing import Texts, sealed_in, unsealed
+from services.intake.unsealing import Texts, class_of, sealed_in, unsealed
 
 CODEC = Codec.of(EVENTS, module=events_pb2)
 ACTION_OF: Mapping[type, Action] = {
@@ -41,7 +41,11 @@ ACTION_OF: Mapping[type, Action] = {
 """What each command is to the policy."""
 
 TO_READ, TO_PROVE = "intake.read", "intake.receipt"
-"""What keys are released for, each with its stream: to read, to repeat the openers of a full receipt."""
+"""What keys are released for: to read, to repeat the openers of a full receipt."""
+FOR_STAFF, FOR_OWN_FILING = "filed-with-the-mechanism", "own-filing"
+"""By what rule a key is released."""
+NOT_THEIRS = "absent-or-anothers"
+"""By what rule it is refused."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,7 +172,7 @@ async def act_on_request(
             actor=actor,
             act=act,
             correlation=case_id,
-            keys=await _keys_to_seal(events, actor=actor, parts=parts),
+            keys=await _keys_to_seal(events, case_id=case_id, actor=actor, parts=parts),
         )
         if appended.repeated:
             return appended.receipt
@@ -199,7 +203,7 @@ async def report_incident(
             of_case = request_stream(case_id)
             case = await _visible(of_case, "incident.report", session=session, actor=actor, parts=parts)
             subject_id = fold_request(case).first_subject
-            keys = await parts.vault.for_sealing([subject_id], actor=actor)
+            keys = await parts.vault.for_sealing([subject_id], actor=actor, case_id=case_id)
         else:
             key = await parts.vault.take()
             subject_id, keys = key.id, {key.id: key.secret}
@@ -246,7 +250,7 @@ async def verify_incident(
             actor=actor,
             act=act,
             correlation=history.events[0].correlation,
-            keys=await _keys_to_seal(events, actor=actor, parts=parts),
+            keys=await _keys_to_seal(events, case_id=history.events[0].correlation, actor=actor, parts=parts),
         )
         if appended.repeated:
             return appended.receipt
@@ -268,13 +272,21 @@ async def proposal_of(receipt: Receipt, *, parts: Parts) -> str:
 
 
 async def see(stream: str, *, unseal: bool, actor: Actor, parts: Parts) -> Seen:
-    """A stream for its reader. Unsealing is recorded by the vault before anything is opened, as one release.
+    """A stream for its reader. Unsealing is recorded by the vault before anything is opened, as one release; so is its
+    refusal.
 
     Raises ``Refused`` `not-found` where there is none or the policy keeps it from the actor.
     """
     action: Action = "request.read" if stream.startswith("request/") else "incident.read"
-    async with parts.engine.connect() as session:
-        history = await _visible(stream, action, session=session, actor=actor, parts=parts)
+    try:
+        async with parts.engine.connect() as session:
+            history = await _visible(stream, action, session=session, actor=actor, parts=parts)
+    except Refused:
+        if unseal:
+            kind, _, of = stream.partition("/")
+            case_id = of if kind == "request" else ""
+            await parts.vault.refused(actor=actor, purpose=TO_READ, rule=NOT_THEIRS, about=stream, case_id=case_id)
+        raise
     if not unseal:
         return Seen(history=history, texts=Texts())
     return Seen(history=history, texts=await _unseal(history.events, actor=actor, purpose=TO_READ, parts=parts))
@@ -337,9 +349,9 @@ def _receipt_of_last(history: History, *, parts: Parts) -> Receipt:
     )
 
 
-async def _keys_to_seal(events: Sequence[object], *, actor: Actor, parts: Parts) -> Mapping[str, bytes]:
+async def _keys_to_seal(events: Sequence[object], *, case_id: str, actor: Actor, parts: Parts) -> Mapping[str, bytes]:
     needed = {plain.key_id for event in events for _, plain in CODEC.encode(event)[1]}
-    return await parts.vault.for_sealing(sorted(needed), actor=actor) if needed else {}
+    return await parts.vault.for_sealing(sorted(needed), actor=actor, case_id=case_id) if needed else {}
 
 
 async def _unseal(events: Sequence[Recorded], *, actor: Actor, purpose: str, parts: Parts) -> Texts:
@@ -347,7 +359,11 @@ async def _unseal(events: Sequence[Recorded], *, actor: Actor, purpose: str, par
     secrets = await parts.vault.release(
         sorted({field.key_id for _, field in fields}),
         actor=actor,
-        purpose=f"{purpose} {events[0].stream}",
+        purpose=purpose,
+        rule=FOR_OWN_FILING if owner(actor) == owner(events[0].actor) else FOR_STAFF,
+        classes={class_of(field.path) for _, field in fields},
+        about=events[0].stream,
+        case_id=events[0].correlation,
         without_destroyed=True,
     )
     return unsealed(fields, secrets=secrets)

@@ -6,6 +6,13 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from eventlog.decider import Sealed
 from eventlog.sealing import unseal
 
+_CLASSES: Mapping[str, str] = {"name": "identity", "contact": "contact", "place": "place", "profile": "profile"}
+
+
+def class_of(path: str) -> str:
+    """The data class of a sealed field, by its path; what is told in free words is a narrative."""
+    return _CLASSES.get(path.rpartition(".")[2], "narrative")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Texts:

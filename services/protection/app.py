@@ -42,7 +42,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetc
             source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging
         ),
         ring=Ring(engine),
-        vault=Vault(vault_engine, keyring, clock=clock),
+        vault=Vault(vault_engine, keyring, clock=clock, tracing=telemetry.messaging),
         signer=signer,
         clock=clock,
         agencies=agencies.Register(

@@ -170,7 +170,7 @@ async def _append(
     parts: Parts,
 ) -> Appended:
     needed = sorted({plain.key_id for event in events for _, plain in CODEC.encode(event)[1]})
-    keys: Mapping[str, bytes] = await parts.vault.for_sealing(needed, actor=by.actor) if needed else {}
+    keys: Mapping[str, bytes] = await parts.vault.for_sealing(needed, actor=by.actor, case_id=case_id) if needed else {}
     return await parts.store.append(
         session,
         stream=stream,

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from eventlog.decider import Sealed
+from eventlog.decider import Refused, Sealed
 from eventlog.sealing import unseal
 from eventlog.store import Actor
-from services.protection.handlers import Parts, visible_measure
+from services.protection.handlers import Parts, measure_stream, visible_measure
+
+TEXTS = "measure.texts"
+"""What keys are released for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,15 +25,25 @@ async def written(measure_id: str, *, actor: Actor, parts: Parts) -> tuple[int, 
     """The measure's version, and what stands sealed in its events, in their order: how it is to be carried out, and
     reasons. Texts whose key was destroyed are left out. Raises ``Refused`` ``not-found`` for what is not the actor's.
     """
-    async with parts.engine.connect() as session:
-        history = await visible_measure(session, measure_id, "measure.read", actor=actor, parts=parts)
+    try:
+        async with parts.engine.connect() as session:
+            history = await visible_measure(session, measure_id, "measure.read", actor=actor, parts=parts)
+    except Refused:
+        await parts.vault.refused(
+            actor=actor, purpose=TEXTS, rule="absent-or-anothers", about=measure_stream(measure_id)
+        )
+        raise
     texts = [(stored.version, sealed) for stored in history.events for sealed in _sealed(stored.event)]
     if not texts:
         return history.version, ()
     secrets = await parts.vault.release(
         sorted({sealed.key_id for _, sealed in texts}),
         actor=actor,
-        purpose=f"measure.texts {measure_id}",
+        purpose=TEXTS,
+        rule="beneficiary-or-mechanism-staff",
+        classes=("measure",),
+        about=measure_stream(measure_id),
+        case_id=history.events[0].correlation,
         without_destroyed=True,
     )
     opened = tuple(

@@ -43,7 +43,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, registry: R
         ),
         ring=Ring(engine),
         bell=Bell(engine),
-        vault=Vault(vault_engine, keyring, clock=clock),
+        vault=Vault(vault_engine, keyring, clock=clock, tracing=telemetry.messaging),
         signer=signer,
         registry=registry or Versions(settings, "intake"),
         clock=clock,

@@ -302,8 +302,8 @@ async def _keys_to_seal(
 ) -> Mapping[str, bytes]:
     match command:
         case domain.Reject(legal_basis=article, reasons=words) if article or words:
-            return await parts.vault.for_sealing([sent.subject_id], actor=actor)
+            return await parts.vault.for_sealing([sent.subject_id], actor=actor, case_id=sent.case_id)
         case domain.Answer(answer=words) if words:
-            return await parts.vault.for_sealing([sent.subject_id], actor=actor)
+            return await parts.vault.for_sealing([sent.subject_id], actor=actor, case_id=sent.case_id)
         case _:
             return {}

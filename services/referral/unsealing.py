@@ -4,7 +4,8 @@ The consent is judged again at each reading, on all that the registry has record
 disclosed at the sending and is no longer consented to stays closed, though nobody recalled the referral yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -15,9 +16,11 @@ from eventlog.sealing import unseal
 from eventlog.store import Actor
 from services.referral import case_files, measure_files, projections
 from services.referral.disclosure import Disclosed, basis
-from services.referral.handlers import Parts, Seen, visible
+from services.referral.handlers import Parts, Seen, stream_of, visible
 from services.referral.registry import RequestNotRead, once_read, request_stream
 
+DISCLOSURE, TEXTS = "referral.disclosure", "referral.texts"
+"""What keys are released for: to read what was disclosed, to read what was written in the referral."""
 READ_WITHIN = timedelta(seconds=1)
 """How long a reading waits for the registry's events before its client is told to try again."""
 
@@ -49,17 +52,18 @@ async def disclose(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[See
     The registry is asked first how far the request is: what was withdrawn or excluded before the reading began ends it,
     also while this room's consumer stands still. Raises ``Refused`` ``not-found`` for everybody but the addressee, and
     for the addressee once the referral is no longer open or the agency may no longer be told; `RequestNotRead` and
-    ``SourceSilent`` where that cannot be known now.
+    ``SourceSilent`` where that cannot be known now. The vault records what is refused as well.
     """
-    async with parts.engine.connect() as session:
-        seen = await _addressed(referral_id, session=session, actor=actor, parts=parts)
-    case_id = seen.sent.case_id
-    version = await parts.registry.of(request_stream(case_id))
+    async with _refusals_recorded(referral_id, DISCLOSURE, actor=actor, parts=parts):
+        async with parts.engine.connect() as session:
+            seen = await _addressed(referral_id, session=session, actor=actor, parts=parts)
+        case_id = seen.sent.case_id
+        version = await parts.registry.of(request_stream(case_id))
 
-    async def disclose() -> tuple[Seen, tuple[Told, ...]]:
-        return await _disclose(referral_id, case_id=case_id, request_version=version, actor=actor, parts=parts)
+        async def disclose() -> tuple[Seen, tuple[Told, ...]]:
+            return await _disclose(referral_id, case_id=case_id, request_version=version, actor=actor, parts=parts)
 
-    return await once_read(disclose, within=READ_WITHIN)
+        return await once_read(disclose, within=READ_WITHIN)
 
 
 async def _disclose(
@@ -73,16 +77,20 @@ async def _disclose(
         try:
             above = await projections.above(session, seen.sent.agency)
             measure = await measure_files.read(session, seen.sent.measure_id)
-            allowed = basis(case, agency=seen.sent.agency, above=above, measure=measure).disclosed
+            ground = basis(case, agency=seen.sent.agency, above=above, measure=measure)
         except Refused:
             raise _gone() from None
-        values = [value for value in seen.sent.disclosed if value in allowed]
+        values = [value for value in seen.sent.disclosed if value in ground.disclosed]
         if not values:
             return seen, ()
         secrets = await parts.vault.release(
             sorted({value.field.key_id for value in values}),
             actor=actor,
-            purpose=f"referral.disclosure {referral_id}",
+            purpose=DISCLOSURE,
+            rule=f"consent:{ground.consent_version}" if ground.consent_version else "two-persons",
+            classes={value.data_class for value in values},
+            about=stream_of(referral_id),
+            case_id=case_id,
             without_destroyed=True,
         )
     told = tuple(
@@ -106,6 +114,18 @@ async def _addressed(referral_id: str, *, session: AsyncConnection, actor: Actor
     return seen
 
 
+@asynccontextmanager
+async def _refusals_recorded(referral_id: str, purpose: str, *, actor: Actor, parts: Parts) -> AsyncIterator[None]:
+    try:
+        yield
+    except Refused as refused:
+        if refused.code == "not-found":
+            await parts.vault.refused(
+                actor=actor, purpose=purpose, rule="absent-or-not-disclosed", about=stream_of(referral_id)
+            )
+        raise
+
+
 def _gone() -> Refused:
     return Refused("not-found", "there is nothing for you to read under this id")
 
@@ -116,7 +136,7 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
     For the mechanism's coordinators and the addressee, who reads what it wrote itself for ever. Raises ``Refused``
     ``not-found``.
     """
-    async with parts.engine.connect() as session:
+    async with _refusals_recorded(referral_id, TEXTS, actor=actor, parts=parts), parts.engine.connect() as session:
         seen = await visible(referral_id, "referral.read", session=session, actor=actor, parts=parts)
     texts = [(stored.version, sealed) for stored in seen.history.events for sealed in _sealed(stored.event)]
     if not texts:
@@ -124,7 +144,11 @@ async def written(referral_id: str, *, actor: Actor, parts: Parts) -> tuple[Writ
     secrets = await parts.vault.release(
         sorted({sealed.key_id for _, sealed in texts}),
         actor=actor,
-        purpose=f"referral.texts {referral_id}",
+        purpose=TEXTS,
+        rule="addressee" if actor.unit and actor.unit == seen.sent.agency else "mechanism-staff",
+        classes=("narrative",),
+        about=stream_of(referral_id),
+        case_id=seen.sent.case_id,
         without_destroyed=True,
     )
     return tuple(

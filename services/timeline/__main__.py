@@ -10,13 +10,13 @@ from runtime.secrets import origin
 from runtime.service import main
 from runtime.settings import SettingMissing, Settings
 from services.timeline import anew
-from services.timeline.app import NAME, create_service
+from services.timeline.app import NAME, SOURCES, create_service
 from services.timeline.rebuild import RecordAltered, RecordMissing, Replaying, rebuild
 
 
 async def rebuild_now(settings: Settings) -> int:
     """Rebuilds the projections of this process's database; returns how many records were replayed."""
-    services = {settings.source(name): settings.topic(name) for name in ("intake", "protection", "referral")}
+    services = {settings.source(name): settings.topic(name) for name in SOURCES}
     fetch = gaps.fetcher(settings)
     replay = Replaying(kafka=settings.need("kafka"), topic=services.__getitem__, fetch=fetch, origin=origin(settings))
     engine = database.engine(settings.need("database"), name=NAME)

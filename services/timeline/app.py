@@ -7,15 +7,15 @@ from runtime.clock import Clock, system_clock
 from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
-from services.timeline.api import cases, positions, response_times, stream
+from services.timeline.api import accesses, cases, positions, response_times, stream
 from services.timeline.heads import Heads
 from services.timeline.parts import CONSUMER, Parts
 from services.timeline.taking import apply
 from services.timeline.wake import Wake
 
 NAME = "timeline"
-SOURCES = ("intake", "protection", "referral")
-ROUTERS = (cases.router, response_times.router, stream.router, positions.router)
+SOURCES = ("intake", "protection", "referral", "vault")
+ROUTERS = (cases.router, accesses.router, response_times.router, stream.router, positions.router)
 
 
 def create_parts(settings: Settings, *, clock: Clock = system_clock) -> Parts:

@@ -13,10 +13,8 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     func,
@@ -30,13 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from amparo.intake.v1 import events_pb2 as intake
 from amparo.protection.v1 import events_pb2 as protection
 from amparo.referral.v1 import events_pb2 as referral
-from services.timeline.reading import FILING, SENDING, Line, Said, claimed, code, instant
+from services.timeline import accesses
+from services.timeline.accesses import Instant, Word, metadata
+from services.timeline.reading import ACCESSES, FILING, SENDING, Line, Said, claimed, code, instant
 from services.timeline.response_times import ACTS
-
-metadata = MetaData()
-Instant = DateTime(timezone=True)
-Word = Text(collation="C")
-"""Texts are compared by their bytes, so that an order does not depend on the server's language."""
 
 entries = Table(
     "entries",
@@ -153,7 +148,7 @@ referrals = Table(
 recall.
 """
 
-TABLES = (entries, cases, clocks, measures, agencies, referrals)
+TABLES = (entries, cases, clocks, measures, agencies, referrals, *accesses.TABLES)
 
 # Statements are made once: making them anew for each record costs more than running them.
 _ENTER = insert(entries)
@@ -200,11 +195,14 @@ async def project(session: AsyncConnection, line: Line) -> None:
     """Adds one record to the tables. It must not be in them yet; records of one stream come in their order."""
     said = await _completed(session, line)
     await session.execute(_ENTER, _entry(line, said))
-    if line.case_id:
+    if said.kind in ACCESSES:  # that somebody looked is no activity of the case: its readers would see it move
+        await accesses.enter(session, line)
+    elif line.case_id:
         place = {"source": line.source, "index": line.index, "recorded_at": line.recorded_at}
         await session.execute(_TOUCH, {"case_id": line.case_id, "kind": said.kind, **place})
     match line.payload:
         case intake.RequestFiled() as filed:
+            await accesses.know_subjects(session, line.case_id, [each.subject_id for each in filed.subjects])
             await _set(session, line, filed_at=line.recorded_at, imminent=filed.imminent, readers=_readers(line))
             await session.execute(_EXCLUDE, {"agencies": list(filed.excluded), "case_id": line.case_id})
         case intake.AgencyExcluded() as excluded:

@@ -17,9 +17,12 @@ from amparo.intake.v1 import events_pb2 as intake
 from amparo.protection.v1 import events_pb2 as protection
 from amparo.record.v1 import record_pb2
 from amparo.referral.v1 import events_pb2 as referral
+from amparo.vault.v1 import events_pb2 as vault
 
 UNKNOWN = "unknown"
 CLOCK_STOPPED = "clock.stopped"
+ACCESSES = ("personal_data.read", "personal_data.sealed", "personal_data.refused")
+"""Kinds of the vault's lines: who looked, added, or asked in vain."""
 FILING, SENDING = "filing", "referral"
 """What an act is measured from: the filing of its case's request, or the sending of its referral."""
 
@@ -51,8 +54,8 @@ class Line:
     """One record as a line: where it stands (``source``, ``index``, ``event_hash`` of 32 bytes), what it is, and what
     it says.
 
-    ``payload`` is the parsed message, ``None`` where the kind is ``unknown``. The actor is a role and a unit, never a
-    person.
+    ``payload`` is the parsed message, ``None`` where the kind is ``unknown``. The actor is a role and a unit;
+    ``officer`` is the person's opaque id, which only the record of accesses keeps.
     """
 
     source: str
@@ -66,6 +69,7 @@ class Line:
     recorded_at: datetime
     actor_role: str
     actor_unit: str
+    officer: str
     said: Said
     payload: Message | None
 
@@ -90,6 +94,7 @@ def read(*, source: str, index: int, event: record_pb2.Event, event_hash: bytes)
         recorded_at=_instant(event.recorded_at) or EPOCH,
         actor_role=event.actor.role,
         actor_unit=event.actor.unit,
+        officer=event.actor.id,
         said=said,
         payload=payload,
     )
@@ -178,6 +183,11 @@ def _measure(kind: str, *names: str) -> Callable[[Any], Said]:
     return lambda m: Said(
         kind=kind, since=SENDING, referral_id=getattr(m, "referral_id", ""), details=_details(m, *names)
     )
+
+
+def _access(kind: str, *names: str) -> Callable[[Any], Said]:
+    """Who looked. Whose data, of which class and by what rule is for those who examine it, not for a timeline."""
+    return lambda m: Said(kind=kind, since="", details=_details(m, *names))
 
 
 def _sent(m: referral.ReferralSent) -> Said:
@@ -274,6 +284,10 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
         (referral.ReferralRecalled, _answer("referral.recalled", "ground")),
         (referral.DisclosureWidened, _answer("disclosure.widened", "consent_version")),
         (referral.SilenceNoted, _agency_silent),
+        # Who looked.
+        (vault.PersonalDataRead, _access("personal_data.read", "purpose")),
+        (vault.PersonalDataSealed, _access("personal_data.sealed")),
+        (vault.PersonalDataRefused, _access("personal_data.refused", "purpose", "times")),
     )
 }
 KINDS: Mapping[str, str] = {name: say(message()).kind for name, (message, say) in _KINDS.items()}

@@ -6,11 +6,15 @@ in a list, a stream, a figure or a row. Whether an office is excluded is known o
 for an office, a case begins to exist with its filing's record.
 """
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, exists, false, or_, true
 
-from access.policy import Subject, reach
+from access.policy import Role, Subject, reach
 from eventlog.store import Actor
 from services.timeline.projections import cases, entries, referrals
+from services.timeline.reading import ACCESSES
+
+SEES_ACCESSES = frozenset({"auditor", "ombudsman"})
+"""Who sees the vault's records among the others. The person concerned asks for them by day."""
 
 
 def sees_every_case(actor: Actor) -> bool:
@@ -30,6 +34,26 @@ def of_case(actor: Actor) -> ColumnElement[bool]:
     if not (actor.unit and reach(Subject.of(actor), "timeline.read").own):
         return false()
     return and_(cases.c.readers.contains([actor.unit]), _not_kept_from(actor))
+
+
+def of_accesses(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.cases`: the cases of which the actor may ask who looked.
+
+    The rules let the Ombudsman, whom the person asks for officers (DNH-12), ask of every case; here only of those that
+    it filed or was asked about, since it knows of no other (DNH-6).
+    """
+    if actor.role != Role.OMBUDSMAN or not actor.unit:
+        return of_case(actor)
+    asked = exists().where(referrals.c.case_id == cases.c.case_id, referrals.c.agency == actor.unit)
+    return or_(of_case(actor), and_(asked, _not_kept_from(actor)))
+
+
+def of_entry(actor: Actor) -> ColumnElement[bool]:
+    """Over `projections.entries`: whether it is an entry for the actor's eyes at all, whatever case it belongs to.
+
+    That somebody looked, an insider need not see: who examines it would be seen examining.
+    """
+    return true() if actor.role in SEES_ACCESSES else entries.c.kind.not_in(ACCESSES)
 
 
 def of_referral(actor: Actor) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DEPLOY = CHECKOUT / "deploy"
 FILE = CHECKOUT / "docker-compose.yml"
 GIVEN = {"IDENTITY_URL": "https://id.amparo.example"}
-PROCESSES = ("intake", "protection", "referral", "timeline", "workflows")
+PROCESSES = ("intake", "protection", "referral", "timeline", "vault", "workflows")
 _VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 

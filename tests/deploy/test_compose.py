@@ -25,8 +25,8 @@ every_service = pytest.mark.parametrize("service", services().values(), ids=lamb
 def test_every_part_of_production_is_there() -> None:
     """Each server, each of Amparo's processes, and the jobs that prepare them."""
     jobs = {"provision", "topics", "temporal-schema", "namespace", "make-secrets"}
-    processes = {"intake", "protection", "referral", "timeline", "workflows"}
-    migrations = {f"migrate-{name}" for name in (*processes, "vault")}
+    processes = {"intake", "protection", "referral", "timeline", "vault", "workflows"}
+    migrations = {f"migrate-{name}" for name in processes}
     assert set(services()) == SERVERS | jobs | processes | migrations
     assert {name for name, service in services().items() if service.is_job} == jobs | migrations
 

@@ -129,6 +129,7 @@ def test_a_process_has_what_the_embedded_stack_gives_it(name: str, inside: Insid
         "timeline": {  # it appends no events, and starts no workflows
             *("AMPARO_SEQUENCER_DATABASE", "AMPARO_RECEIPT_KEY", "AMPARO_TEMPORAL", "AMPARO_TEMPORAL_NAMESPACE"),
         },
+        "vault": {"AMPARO_TEMPORAL", "AMPARO_TEMPORAL_NAMESPACE"},  # it serves no activities
     }
     for variable in set(embedded) - EMBEDDED_ONLY - unused.get(name, set()) - {"AMPARO_URL_TIMELINE"}:
         field = variable.removeprefix("AMPARO_").lower()
@@ -206,7 +207,7 @@ def test_topics_are_made_for_every_source_before_anybody_publishes() -> None:
     for name in PROCESSES:
         assert services()[name].environment["AMPARO_REPLICATION"] == "3"
         assert "topics" in services()[name].row["depends_on"]
-    assert tuple(make_secrets.STORES) == tuple(VAULT_CLIENTS) == ("intake", "protection", "referral")
+    assert tuple(make_secrets.STORES) == (*VAULT_CLIENTS, "vault") == ("intake", "protection", "referral", "vault")
 
 
 def test_kafka_keeps_what_amparo_asks_of_it() -> None:
@@ -227,7 +228,7 @@ def test_kafka_keeps_what_amparo_asks_of_it() -> None:
 def test_temporals_namespace_and_databases_are_those_that_are_made() -> None:
     """The namespace that the job makes is the one that workers use; the server's databases are those provisioned."""
     namespace = services()["namespace"].environment["AMPARO_TEMPORAL_NAMESPACE"]
-    users = [services()[name].environment for name in PROCESSES if name != "timeline"]
+    users = [services()[name].environment for name in PROCESSES if name not in ("timeline", "vault")]
     assert {user["AMPARO_TEMPORAL_NAMESPACE"] for user in users} == {namespace} == {"amparo"}
     assert services()["temporal-ui"].environment["TEMPORAL_DEFAULT_NAMESPACE"] == namespace
     stores = configuration("temporal/server.yaml")["persistence"]["datastores"]

@@ -17,6 +17,7 @@ from deploy import make_secrets, realm
 from deploy.make_secrets import FILES
 from deploy.realm import BadClient, Client
 from eventlog.transparency.note import NoteSigner
+from runtime.provisioning import VAULT_CLIENTS
 from tests.deploy.compose import DEPLOY
 
 POLICE = Client(id="police-somewhere", role="police_unit", unit="pnp-somewhere", key="given")
@@ -75,9 +76,9 @@ def test_each_process_reaches_its_own_database_as_its_own_role(folder: Path) -> 
     urls = {name: make_url((folder / name).read_text()) for name in FILES if name.endswith("_database")}
     assert {name: (url.database, url.username) for name, url in urls.items()} == {
         **{f"{s}_database": (f"pe_{s}", f"pe_{s}_app") for s in make_secrets.PROCESSES},
-        **{f"{s}_owner_database": (f"pe_{s}", f"pe_{s}_owner") for s in (*make_secrets.PROCESSES, "vault")},
+        **{f"{s}_owner_database": (f"pe_{s}", f"pe_{s}_owner") for s in make_secrets.PROCESSES},
         **{f"{s}_sequencer_database": (f"pe_{s}", f"pe_{s}_sequencer") for s in make_secrets.STORES},
-        **{f"{s}_vault_database": ("pe_vault", f"pe_vault_{s}") for s in make_secrets.STORES},
+        **{f"{s}_vault_database": ("pe_vault", f"pe_vault_{s}") for s in VAULT_CLIENTS},
     }
     assert len({url.password for url in urls.values()}) == len(urls)
     known = json.loads((folder / "databases.json").read_text())

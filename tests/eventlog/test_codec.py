@@ -15,7 +15,7 @@ from eventlog.codec import Codec, SchemaMismatch, check, instant, timestamp
 from eventlog.decider import Personal, Plain, Sealed
 from tests.eventlog.sample import CODEC, MODULE, Ended, Mood, Noted, Person
 
-SERVICES = ("intake", "protection", "referral")
+SERVICES = ("intake", "protection", "referral", "vault")
 INSTANTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9000, 1, 1), timezones=st.just(UTC))
 TEXT = st.text(max_size=20)
 PEOPLE = st.builds(Person, person_id=TEXT, since=st.none() | INSTANTS)

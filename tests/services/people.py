@@ -117,7 +117,7 @@ def migrated(postgres: str, folder: Path, *, service: str) -> Iterator[tuple[Set
         database=databases.url(service),
         sequencer_database=databases.url(service, "sequencer"),
         owner_database=databases.url(service, "owner"),
-        vault_database=databases.url("vault", service),
+        vault_database="" if service == "vault" else databases.url("vault", service),
         keyring=folder / "keyring",
         transport_key=folder / "transport",
         receipt_key=folder / "receipts" / f"{databases.mechanism}.{service}",

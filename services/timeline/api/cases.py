@@ -86,7 +86,8 @@ async def list_cases(
 ) -> CasePage:
     """The cases whose timeline you may read, the most recently active first."""
     visible = visibility.of_case(actor)
-    stale = await is_stale(at_least, engine=parts.engine, wake=parts.wake, visible=visible)
+    seen = and_(visible, visibility.of_entry(actor))
+    stale = await is_stale(at_least, engine=parts.engine, wake=parts.wake, visible=seen)
     found = select(cases).where(visible).order_by(cases.c.last_at.desc(), cases.c.case_id.desc()).limit(limit + 1)
     if after is not None:
         found = found.where(tuple_(cases.c.last_at, cases.c.case_id) < tuple_(*place(after, datetime, str)))
@@ -122,9 +123,11 @@ async def read_timeline(
 ) -> Timeline:
     """What happened in a case, by whom, how long after it was asked, against which limit; each line with its record."""
     visible = and_(cases.c.case_id == case_id, visibility.of_case(actor))
-    stale = await is_stale(at_least, engine=parts.engine, wake=parts.wake, visible=visible)
+    seen = and_(visible, visibility.of_entry(actor))
+    stale = await is_stale(at_least, engine=parts.engine, wake=parts.wake, visible=seen)
     order = (entries.c.recorded_at, entries.c.source, entries.c.index)
-    found = selected().where(entries.c.case_id == case_id).order_by(*order).limit(limit + 1)
+    of_it = and_(entries.c.case_id == case_id, visibility.of_entry(actor))
+    found = selected().where(of_it).order_by(*order).limit(limit + 1)
     if source is not None:
         found = found.where(entries.c.source == source)
     if kind is not None:

@@ -61,10 +61,10 @@ async def follow(
 
 def _visible(actor: Actor, case: str | None) -> ColumnElement[bool]:
     """Over entries with their case. What belongs to no case is for those who see every case."""
-    allowed = visibility.of_case(actor)
+    allowed, own = visibility.of_case(actor), visibility.of_entry(actor)
     if case is not None:
-        return and_(entries.c.case_id == case, allowed)
-    return or_(entries.c.case_id == "", allowed) if visibility.sees_every_case(actor) else allowed
+        return and_(entries.c.case_id == case, allowed, own)
+    return and_(or_(entries.c.case_id == "", allowed), own) if visibility.sees_every_case(actor) else and_(allowed, own)
 
 
 def _joined(visible: ColumnElement[bool]) -> Any:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from eventlog.store import Actor
 from runtime.settings import Settings
 from services.intake import projections
 from services.intake.unsealing import sealed_in
+from tests.accesses import accesses
 from tests.services.intake.conftest import Enter, Registry
 from tests.services.intake.invented import consent, decision, filed, post, report
 
@@ -98,7 +100,7 @@ async def test_a_sealed_text_opens_with_its_subjects_key_and_its_commitment_hold
         (recorded,) = (await registry.parts.store.load(session, body["stream"])).events
     actor = Actor(id="filer-ngo-test", role="filer", unit="ngo-test")
     ids = [subject["subject_id"] for subject in body["subjects"]]
-    keys = await registry.parts.vault.release(ids, actor=actor, purpose="test")
+    keys = await registry.parts.vault.release(ids, actor=actor, purpose="test", rule="test", classes=())
     found = {field.path: field for field in sealed_in(recorded.event)}
     assert {path: field.key_id for path, field in found.items()} == {
         "narrative": ids[0],
@@ -118,17 +120,31 @@ async def test_every_unsealing_is_recorded_with_who_and_which_case(
 ) -> None:
     """The person concerned can be told who looked."""
     client = enter(unit="ngo-looks")
-    body = await filed(client)
+    subject = {"name": "Illari Invented", "contact": "999 000 111", "place": "A path", "activities": ["teacher"]}
+    body = await filed(client, subjects=[subject])
     await client.get(f"/v1/requests/{body['case_id']}", params={"unseal": "true"})
     url = postgres.rsplit("/", 1)[0] + f"/{registry_settings.mechanism}_vault"
+    (looked,) = [each for each in await accesses(_engine(url)) if each.event.correlation == body["case_id"]]
+    assert (looked.event.actor.id, looked.event.actor.unit) == ("filer-ngo-looks", "ngo-looks")
+    assert (looked.payload.purpose, looked.payload.about) == ("intake.read", body["stream"])
+    assert looked.payload.rule == "own-filing"
+    assert list(looked.payload.classes) == ["contact", "identity", "narrative", "place", "profile"]
+
+
+async def test_who_is_refused_anothers_texts_is_recorded(
+    enter: Enter, registry: Registry, registry_settings: Settings, postgres: str
+) -> None:
+    """Whoever tries doors is seen trying them; a case that does not exist is recorded alike."""
+    body = await filed(enter())
+    stranger = enter(unit="ngo-tries")
+    for case_id in (body["case_id"], str(uuid.uuid4())):
+        assert (await stranger.get(f"/v1/requests/{case_id}", params={"unseal": "true"})).status_code == 404
+    url = postgres.rsplit("/", 1)[0] + f"/{registry_settings.mechanism}_vault"
+    (refused,) = [each for each in await accesses(_engine(url)) if each.event.actor.unit == "ngo-tries"]
+    assert (refused.kind, list(refused.payload.cases)) == ("PersonalDataRefused", [body["case_id"]])
     async with _engine(url).connect() as connection:
-        looked = (
-            await connection.execute(
-                text("SELECT actor, unit, purpose FROM accesses WHERE purpose LIKE :case"),
-                {"case": f"%{body['case_id']}"},
-            )
-        ).all()
-    assert [tuple(row) for row in looked] == [("filer-ngo-looks", "ngo-looks", f"intake.read {body['stream']}")]
+        untold = text("SELECT untold FROM refusals WHERE unit = 'ngo-tries'")
+        assert (await connection.execute(untold)).scalar_one() == 1
 
 
 async def test_the_read_tables_are_what_their_streams_give(

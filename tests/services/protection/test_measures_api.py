@@ -20,6 +20,7 @@ from services.protection.domain.events import (
     MeasureRefused,
     MeasureSuspended,
 )
+from tests.accesses import accesses
 from tests.services.protection.conftest import Desk, Enter, Granted, Office, evaluation
 from tests.services.protection.test_cases_api import problem
 
@@ -88,12 +89,10 @@ async def test_a_beneficiary_reads_what_it_accepts_and_the_vault_records_it(
     later = (await enter("filer").read(path)).json()["texts"]
     assert [text["text"] for text in later] == ["twice a night", "They would be seen."]
     vault = create_async_engine(f"{postgres.rsplit('/', 1)[0]}/{protection_settings.mechanism}_vault")
-    async with vault.connect() as connection:
-        looked = await connection.execute(
-            text("SELECT unit FROM accesses WHERE purpose = :purpose"),
-            {"purpose": f"measure.texts {granted_measure.measure_id}"},
-        )
-        assert looked.scalars().all() == ["ngo-test", "ngo-test"]
+    stream = f"measure/{granted_measure.measure_id}"
+    recorded = [each for each in await accesses(vault) if stream in str(each.payload.about)]
+    assert [each.event.actor.unit for each in recorded if each.kind == "PersonalDataRead"] == ["ngo-test", "ngo-test"]
+    assert "ngo-elsewhere" in {each.event.actor.unit for each in recorded if each.kind == "PersonalDataRefused"}
     await vault.dispose()
 
 

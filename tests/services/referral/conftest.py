@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from google.protobuf.message import Message
-from sqlalchemy import NullPool, text
+from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from access.vault import SubjectKey
@@ -29,6 +29,7 @@ from services.referral.app import create_service
 from services.referral.following import following
 from services.referral.handlers import Parts
 from services.referral.sending import send_referral
+from tests.accesses import Access, accesses
 from tests.services.people import Issuer, door, migrated, rows
 from tests.services.referral.invented import MONDAY, POLICE
 
@@ -239,10 +240,9 @@ class Room:
         """How many rows each table has."""
         return await rows(self.owner, *STORED)
 
-    async def accesses(self) -> Sequence[Any]:
+    async def accesses(self) -> Sequence[Access]:
         """What the vault recorded: who asked for which keys, and for what."""
-        async with self.vault_owner.connect() as connection:
-            return (await connection.execute(text("SELECT * FROM accesses ORDER BY access_id"))).all()
+        return await accesses(self.vault_owner)
 
 
 @pytest.fixture(scope="session")

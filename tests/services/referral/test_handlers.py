@@ -179,20 +179,26 @@ async def test_the_addressee_reads_exactly_what_was_consented_to_and_the_vault_r
     before = len(await room.accesses())
     assert await texts(room, referral_id) == {"subjects.0.place": PLACE}
     (access,) = (await room.accesses())[before:]
-    assert (access.actor, access.unit) == (OFFICER.id, POLICE)
-    assert access.purpose == f"referral.disclosure {referral_id}"
-    assert [str(key) for key in access.key_ids] == [case.subject.id]
+    assert access.kind == "PersonalDataRead"
+    assert (access.event.actor.id, access.event.actor.unit) == (OFFICER.id, POLICE)
+    assert (access.payload.purpose, access.payload.about) == ("referral.disclosure", f"referral/{referral_id}")
+    assert (list(access.payload.classes), access.payload.rule) == (["place"], "consent:1")
+    assert access.event.correlation == case.case_id
+    assert list(access.payload.subjects) == [case.subject.id]
 
 
 async def test_nobody_but_the_addressee_reads_the_disclosure(room: Room) -> None:
-    """Not another agency, and not the coordinator by this way; nor is a key asked for."""
+    """Not another agency, and not the coordinator by this way; nor is a key asked for. That they tried is recorded."""
     _, referral_id = await room.sent()
     before = len(await room.accesses())
+    other = f"other-{uuid.uuid4()}"
     for unit in (PROSECUTOR, ""):
-        await unreadable(room, referral_id, Actor(id="other", role="prosecutor", unit=unit))
+        await unreadable(room, referral_id, Actor(id=other, role="prosecutor", unit=unit))
     await unreadable(room, referral_id, COORDINATOR)
     await unreadable(room, str(uuid.uuid4()))
-    assert len(await room.accesses()) == before
+    tried = (await room.accesses())[before:]
+    assert {access.kind for access in tried} == {"PersonalDataRefused"}
+    assert (tried[0].event.actor.id, tried[0].payload.about) == (other, [f"referral/{referral_id}"])
 
 
 async def test_what_was_rejected_answered_or_recalled_is_no_longer_read(room: Room) -> None:
@@ -281,7 +287,7 @@ async def test_an_agencys_words_are_sealed_under_the_subjects_key_and_read_with_
     for reader in (COORDINATOR, OFFICER):
         (read,) = await unsealing.written(referral_id, actor=reader, parts=room.parts)
         assert (read.version, read.path, read.text) == (3, "answer", "No patrol car was free.")
-    assert [str(key) for key in (await room.accesses())[-1].key_ids] == [case.subject.id]
+    assert list((await room.accesses())[-1].payload.subjects) == [case.subject.id]
     other = Actor(id="other", role="prosecutor", unit=PROSECUTOR)
     with pytest.raises(Refused):
         await unsealing.written(referral_id, actor=other, parts=room.parts)

@@ -45,7 +45,8 @@ async def test_the_implementer_learns_what_the_measure_is_and_how_it_is_done(roo
     values = (await client.get(f"/v1/referrals/{referral_id}/disclosure")).json()["values"]
     assert {(v["data_class"], v["path"], v["text"]) for v in values} >= {("measure", "details", HOW)}
     assert {v["data_class"] for v in values} == {"identity", "measure"}
-    assert (await room.accesses())[-1].purpose == f"referral.disclosure {referral_id}"
+    read = (await room.accesses())[-1].payload
+    assert (read.purpose, read.about) == ("referral.disclosure", f"referral/{referral_id}")
 
 
 async def test_nothing_said_of_a_measure_stands_in_clear(room: Room) -> None:

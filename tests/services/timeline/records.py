@@ -11,6 +11,7 @@ from amparo.intake.v1 import events_pb2 as intake
 from amparo.protection.v1 import events_pb2 as protection
 from amparo.record.v1 import record_pb2
 from amparo.referral.v1 import events_pb2 as referral
+from amparo.vault.v1 import events_pb2 as vault
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CASE = "5c1d1f8e-6a35-4bd7-9c0b-51f1c5a1a001"
@@ -51,6 +52,7 @@ class Story:
         """Records one event ``second`` seconds after noon; a (type, bytes) pair stands for a type nobody knows."""
         kind = stream.partition("/")[0]
         source = {"request": "pe.intake", "incident": "pe.intake", "case": "pe.protection", "measure": "pe.protection"}
+        source |= dict.fromkeys(("access", "refusal"), "pe.vault")
         name, data = (
             payload if isinstance(payload, tuple) else (payload.DESCRIPTOR.full_name, payload.SerializeToString())
         )
@@ -95,6 +97,7 @@ def file(
     filed = intake.RequestFiled(
         case_id=case,
         filed_by=intake.FILED_BY_THIRD_PARTY_WITH_CONSENT,
+        subjects=[intake.Subject(subject_id=subject_of(case), kind=intake.SUBJECT_KIND_PERSON)],
         incident=intake.INCIDENT_KIND_THREAT,
         imminent=True,
         region="PE-UCA",
@@ -129,6 +132,27 @@ def send(story: Story, referral_id: str, *, agency: str = POLICE, case: str = CA
         pack_version="1",
     )
     story.tell(sent, stream=f"referral/{referral_id}", second=second, case=case, role="service", unit="")
+
+
+def subject_of(case: str) -> str:
+    """The one subject of a case that was filed here."""
+    return f"subject-of-{case}"
+
+
+def look(story: Story, *subjects: str, case: str = "", second: float = 50, unit: str = POLICE) -> None:
+    """An officer reads the place of subjects, by consent. The case is what the asking service says it is about."""
+    read = vault.PersonalDataRead(
+        subjects=subjects,
+        classes=["place"],
+        purpose="referral.disclosure",
+        about="referral/r-police",
+        rule="consent:1",
+        asked=len(subjects),
+        released=len(subjects),
+        service="referral",
+    )
+    stream = f"access/{case or subjects[0]}"
+    story.tell(read, stream=stream, second=second, case=case, role="police_unit", unit=unit)
 
 
 def act(
@@ -167,4 +191,9 @@ def whole_story() -> Story:
     story.tell(withdrawn, stream=f"request/{CASE}", second=42, role="filer", unit=FILER)
     recalled = referral.ReferralRecalled(ground="consent_withdrawn")
     act(story, "r-ombudsman", recalled, second=43, unit="dgdh")
+    look(story, subject_of(CASE), case=CASE, second=44)
+    refused = vault.PersonalDataRefused(
+        purpose="intake.read", rule="absent-or-anothers", about=[f"request/{CASE}"], cases=[CASE], times=3
+    )
+    story.tell(refused, stream="refusal/somebody", second=45, case="", role="evaluator", unit="elsewhere")
     return story

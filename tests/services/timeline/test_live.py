@@ -59,7 +59,7 @@ class Topics:
         await asyncio.to_thread(self._publish, [self.source(record) for record in records])
 
     def _publish(self, records: Sequence[bytes]) -> None:
-        for service in ("intake", "protection", "referral"):
+        for service in ("intake", "protection", "referral", "vault"):
             ensure_topic(self.kafka, self.name(f"{self.mechanism}.{service}"), Replication())
         producer = open_producer(self.kafka)
         for record in records:
@@ -152,7 +152,7 @@ async def test_a_waiting_reader_is_woken_by_the_commit(
 async def test_what_the_sources_publish_is_on_the_timeline_and_in_the_figures(
     topics: Topics, running: Service, database: AsyncEngine, issuer: Issuer
 ) -> None:
-    """From three topics to one timeline, one table of response times, and no lag."""
+    """From four topics to one timeline, one table of response times, and no lag."""
     story = whole_story()
     await topics.publish(story.told)
     await _settled(database, len(story.told))
@@ -161,9 +161,9 @@ async def test_what_the_sources_publish_is_on_the_timeline_and_in_the_figures(
         times = (await client.get("/v1/response-times")).json()["items"]
         positions = (await client.get("/v1/positions")).json()
         health = await client.get("/healthz")
-    assert len(lines) == len(story.told) - 3
+    assert len(lines) == len(story.told) - 4  # the agencies and a refusal stand with no case
     assert len(times) == 3
-    assert [item["lag"] for item in positions["items"]] == [0, 0, 0]
+    assert [item["lag"] for item in positions["items"]] == [0, 0, 0, 0]
     assert positions["log_size"] == len(story.told)
     assert health.status_code == 200
 
@@ -196,7 +196,7 @@ async def _read(client: httpx.AsyncClient, count: int, **request: Any) -> list[d
 async def test_the_stream_goes_on_where_it_was_left(
     topics: Topics, running: Service, database: AsyncEngine, issuer: Issuer
 ) -> None:
-    """A reader that was cut off misses nothing and gets nothing twice, over three sources."""
+    """A reader that was cut off misses nothing and gets nothing twice, over four sources."""
     story = whole_story()
     await topics.publish(story.told[:12])
     await _settled(database, 12)
@@ -204,7 +204,7 @@ async def test_the_stream_goes_on_where_it_was_left(
         first_id = f"{topics.mechanism}.intake:0"
         some = await _read(client, 3, headers={"Last-Event-ID": first_id}, params={"case": CASE})
         reading = asyncio.create_task(
-            _read(client, len(story.told) - 3 - 4, headers={"Last-Event-ID": some[-1]["id"]}, params={"case": CASE})
+            _read(client, len(story.told) - 4 - 4, headers={"Last-Event-ID": some[-1]["id"]}, params={"case": CASE})
         )
         await topics.publish(story.told[12:])
         rest = await reading

@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeEngine
 from amparo.intake.v1 import events_pb2 as intake
 from amparo.protection.v1 import events_pb2 as protection
 from amparo.referral.v1 import events_pb2 as referral
+from amparo.vault.v1 import events_pb2 as vault
 from services.timeline import log
 from services.timeline.projections import TABLES, cases, entries, referrals, rows
 from services.timeline.reading import KINDS
@@ -203,7 +204,7 @@ def test_every_event_of_the_contracts_has_a_word() -> None:
     """An event that was added and forgotten here would be *unknown* to everybody who reads a timeline."""
     messages = [
         message
-        for module in (intake, protection, referral)
+        for module in (intake, protection, referral, vault)
         for message in module.DESCRIPTOR.message_types_by_name.values()
     ]
     parts = {field.message_type.full_name for message in messages for field in message.fields if field.message_type}
