@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from access import queries
-from access.policy import ACTIONS, INTERNAL, Action, Role, may_at_all
+from access.policy import ACTIONS, INTERNAL, Action, Role, may_at_all, telling
 from access.problems import Problem
 from access.tokens import Verifier
 from eventlog.store import Actor
@@ -63,6 +64,7 @@ class May:
             raise Problem("forbidden")
         queries.check(request)
         request.state.actor, request.state.action = actor, self.action
+        telling.begin(actor.role, self.action)
         return actor
 
 
@@ -73,3 +75,13 @@ def may(action: Action) -> Any:
     if action not in ACTIONS - INTERNAL:
         raise ValueError(f"{action} is not an action that a route may declare")
     return Depends(May(action))
+
+
+def action_of(dependant: Dependant | None) -> Action | None:
+    """The action that a route declares, by what it depends on; ``None`` for one that declares none."""
+    for inner in dependant.dependencies if dependant else ():
+        if isinstance(inner.call, May):
+            return inner.call.action
+        if found := action_of(inner):
+            return found
+    return None

@@ -5,6 +5,7 @@ route is headed by the first sentence of its description.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib.util import find_spec
@@ -13,8 +14,12 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.routing import iter_route_contexts
 
+from access.authorization import action_of
+from access.policy import telling
 from access.problems import Problem
+from runtime.answers import classes_of
 
 PACKAGE = "fastapi_offline"
 """Only its static files are used."""
@@ -66,9 +71,42 @@ def install(app: FastAPI) -> None:
                 for operation in path.values():
                     if said := operation.get("description"):
                         operation["summary"] = first_sentence(said).rstrip(".")
+            _promise_only_what_everybody_is_told(app, describe())
         return describe()
 
     app.openapi = described  # type: ignore[method-assign]  # the way that FastAPI documents
+
+
+def _promise_only_what_everybody_is_told(app: FastAPI, described: dict[str, Any]) -> None:
+    """A field that some of a route's users are not told is not a required one of its answer."""
+    schemas = described.get("components", {}).get("schemas", {})
+    for context in iter_route_contexts(app.routes):
+        action = action_of(getattr(context, "dependant", None))
+        for method in sorted(context.methods or ()) if action else ():
+            kept = telling.kept_from_some(str(action))
+            answers = described["paths"][context.path][method.lower()]["responses"]
+            for name in _named_in({status: said for status, said in answers.items() if status < "300"}, schemas):
+                fields, needed = schemas[name].get("properties", {}), schemas[name].get("required", [])
+                schemas[name]["required"] = [each for each in needed if not classes_of(fields[each]) & kept]
+
+
+def _named_in(part: object, schemas: Mapping[str, Any]) -> set[str]:
+    """The schemas that a part of a description refers to, and those that they refer to."""
+    found: set[str] = set()
+    waiting: list[Any] = [part]
+    while waiting:
+        match waiting.pop():
+            case {"$ref": str(reference)} as inner:
+                name = reference.rpartition("/")[2]
+                if name not in found:
+                    found.add(name)
+                    waiting.append(schemas[name])
+                waiting.extend(value for key, value in inner.items() if key != "$ref")
+            case dict() as inner:
+                waiting.extend(inner.values())
+            case list() as inner:
+                waiting.extend(inner)
+    return found
 
 
 def first_sentence(text: str) -> str:

@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Header, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
+from access.policy import DataClass
 from access.problems import Problem
 from eventlog.receipts import Receipt
+from runtime.answers import Answer
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -20,12 +22,6 @@ class Body(BaseModel):
 
 class Nothing(Body):
     """An act that needs no word: `{}`."""
-
-
-class Answer(BaseModel):
-    """An answer's body."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _storable(text: str) -> str:
@@ -49,7 +45,7 @@ Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a
 Instant = Annotated[AwareDatetime, Field(ge=EARLIEST)]
 
 
-class ReceiptAnswer(Answer):
+class ReceiptAnswer(Answer, says=DataClass.EVIDENCE_METADATA):
     """What proves an act. It was recorded once, however often the same request was sent."""
 
     stream: str = Field(description="The stream that the act was appended to.")

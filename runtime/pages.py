@@ -10,8 +10,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query
 from pydantic import Field
 
+from access.policy import DataClass
 from access.problems import Problem
-from runtime.forms import Answer
+from runtime.answers import Answer
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -20,7 +21,7 @@ LONGEST_CURSOR = 400
 Item = TypeVar("Item")
 
 
-class Page(Answer, Generic[Item]):
+class Page(Answer, Generic[Item], says=DataClass.PUBLIC):
     """Part of a list, in its order."""
 
     items: Sequence[Item]

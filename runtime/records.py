@@ -8,13 +8,14 @@ import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access.authorization import may
+from access.policy import DataClass
 from access.problems import responses
 from eventlog.store import Actor
+from runtime.answers import Answer
 
 LONGEST_PAGE = 500
 
@@ -24,20 +25,16 @@ _PAGE = text('SELECT "index", record, headers FROM records WHERE "index" > :afte
 _VERSION = text("SELECT COALESCE(max(version), 0) FROM events WHERE stream = :stream")
 
 
-class RecordItem(BaseModel):
+class RecordItem(Answer, says=DataClass.EVIDENCE_METADATA):
     """One record: its place in the source's order, its bytes as published and hashed (base64), its trace headers."""
-
-    model_config = ConfigDict(frozen=True)
 
     index: int
     record: str
     headers: dict[str, str]
 
 
-class RecordPage(BaseModel):
+class RecordPage(Answer, says=DataClass.EVIDENCE_METADATA):
     """Records in order, without a gap. ``next_after`` asks for the following page; ``null`` where there is none yet."""
-
-    model_config = ConfigDict(frozen=True)
 
     source: str
     items: list[RecordItem]
@@ -63,10 +60,8 @@ async def list_records(
     return RecordPage(source=request.app.state.source, items=items, next_after=items[-1].index if full else None)
 
 
-class StreamVersion(BaseModel):
+class StreamVersion(Answer, says=DataClass.EVIDENCE_METADATA):
     """How far a stream is. ``version`` is that of its last event, 0 where it has none."""
-
-    model_config = ConfigDict(frozen=True)
 
     stream: str
     version: int

@@ -11,19 +11,23 @@ from typing import cast
 
 import structlog
 
+from access.policy import telling
 from access.policy.actions import ACTIONS, CASE_ACTIONS, INTERNAL, MECHANISM_ACTIONS, REFERRAL_ACTIONS, Action
-from access.policy.engine import BadPolicy, Decision, Policies, Question
-from access.policy.facts import Case, Mechanism, Purpose, Referral, Role, State, Subject, Thing
+from access.policy.deciding import POLICIES, decide
+from access.policy.engine import BadPolicy, Decision, Question
+from access.policy.facts import Case, DataClass, Mechanism, Purpose, Referral, Role, State, Subject, Thing
 
 __all__ = [
     "ACTIONS",
     "CASE_ACTIONS",
     "INTERNAL",
     "MECHANISM_ACTIONS",
+    "POLICIES",
     "REFERRAL_ACTIONS",
     "Action",
     "BadPolicy",
     "Case",
+    "DataClass",
     "Decision",
     "Mechanism",
     "Purpose",
@@ -40,14 +44,7 @@ __all__ = [
     "rights",
 ]
 
-POLICIES = Policies.read()
-"""Read when a process starts: it does not start with rules that are not understood."""
-
-MOST_REMEMBERED = 8192
-"""More than all questions that can be asked of a case by the roles in use; a bound all the same."""
-
 _log = structlog.get_logger("access.policy")
-_remembered: dict[Question, Decision] = {}
 
 
 def permit(subject: Subject, action: Action, thing: Thing, *, purpose: Purpose = Purpose.PROCEDURE) -> Decision:
@@ -60,7 +57,10 @@ def permit_all(
 ) -> tuple[Decision, ...]:
     """One decision for each thing, in their order: a worklist in one batch."""
     questions = [Question(subject.role, action, thing, purpose) for thing in things]
-    decisions = _decide(questions)
+    decisions = decide(questions)
+    telling.decided(
+        subject.role, action, (q.thing for q, made in zip(questions, decisions, strict=True) if made.allowed)
+    )
     refused = {question: made for question, made in zip(questions, decisions, strict=True) if not made.allowed}
     for question, made in refused.items():
         _tell(question, made)
@@ -74,7 +74,7 @@ def may_at_all(role: str, action: Action) -> bool:
     Ties are granted by the rules and never taken from a permission by one, except those of `rules/never.cedar`; so the
     question is asked of a thing with every tie that helps, in each state.
     """
-    return any(made.allowed for made in _decide([Question(role, action, thing) for thing in _best(action)]))
+    return any(made.allowed for made in decide([Question(role, action, thing) for thing in _best(action)]))
 
 
 def rights() -> Mapping[str, frozenset[Action]]:
@@ -106,7 +106,7 @@ def _reach(role: str, action: Action) -> Reach:
     kind = Case if action in CASE_ACTIONS else Referral
     tied = Case(own=True) if kind is Case else Referral(addressee=True)
     stranger, own = ([Question(role, action, replace(one, state=each)) for each in State] for one in (kind(), tied))
-    all_of, some = (any(made.allowed for made in _decide(asked)) for asked in (stranger, own))
+    all_of, some = (any(made.allowed for made in decide(asked)) for asked in (stranger, own))
     return Reach(all_of=all_of, own=some and kind is Case, addressed=some and kind is Referral)
 
 
@@ -121,17 +121,6 @@ def _best(action: Action) -> tuple[Thing, ...]:
     if action in REFERRAL_ACTIONS:
         return tuple(Referral(addressee=True, state=state) for state in State)
     return (Mechanism(),)
-
-
-def _decide(questions: list[Question]) -> tuple[Decision, ...]:
-    known = {question: _remembered.get(question) for question in questions}
-    if new := [question for question, made in known.items() if made is None]:
-        answers = dict(zip(new, POLICIES.decide(new), strict=True))
-        if len(_remembered) + len(answers) > MOST_REMEMBERED:
-            _remembered.clear()
-        _remembered.update(answers)
-        known.update(answers)
-    return tuple(made for question in questions if (made := known[question]) is not None)
 
 
 def _tell(question: Question, made: Decision) -> None:

@@ -4,7 +4,10 @@ A route declares one of them (`access.authorization.may`), an object's owner ask
 (`access.policy.permit`).
 """
 
+from collections.abc import Mapping
 from typing import Literal, get_args
+
+from access.policy.facts import DataClass
 
 CaseAction = Literal[
     "request.file",  # and adding evidence to what was filed
@@ -64,3 +67,6 @@ MECHANISM_ACTIONS: frozenset[str] = frozenset(get_args(MechanismAction))
 ACTIONS: frozenset[str] = CASE_ACTIONS | REFERRAL_ACTIONS | MECHANISM_ACTIONS
 INTERNAL: frozenset[str] = frozenset({"mechanism.conduct"})
 """No route may declare these."""
+
+TELLING: Mapping[DataClass, str] = {each: f"tell.{each}" for each in DataClass}
+"""What the rules are asked about the fields of an answer. No route declares these, and nobody does them."""

@@ -48,12 +48,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing that is asked."""
+    """One thing that is asked. ``by``, with an action of `TELLING`: the act to whose answer the field belongs."""
 
     role: str
     action: str
     thing: Thing
     purpose: Purpose = Purpose.PROCEDURE
+    by: str = ""
 
 
 class Policies:
@@ -94,7 +95,7 @@ class Policies:
                     "principal": {"type": "Role", "id": question.role},
                     "action": {"type": "Action", "id": question.action},
                     "resource": {"type": question.thing.kind, "id": name},
-                    "context": {"purpose": _word("Purpose", question.purpose)},
+                    "context": _circumstance(question),
                 }
             )
         given = json.dumps([entity for entity in entities.values() if entity["attrs"]])
@@ -135,6 +136,11 @@ def _entity(thing: Thing, name: str) -> Mapping[str, Any]:
     facts = {each.name: getattr(thing, each.name) for each in fields(thing)}
     told = {key: value if isinstance(value, bool) else _word("State", value) for key, value in facts.items()}
     return {"uid": {"type": thing.kind, "id": name}, "attrs": told, "parents": []}
+
+
+def _circumstance(question: Question) -> Mapping[str, Any]:
+    given = {"purpose": _word("Purpose", question.purpose)}
+    return {**given, "by": _word("Act", question.by)} if question.by else given
 
 
 def _word(kind: str, value: str) -> Mapping[str, Any]:

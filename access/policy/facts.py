@@ -49,6 +49,20 @@ class Purpose(StrEnum):
     IMPLEMENT = "implement"
 
 
+class DataClass(StrEnum):
+    """What an answer's field says. `docs/access.md` explains each and gives examples."""
+
+    IDENTITY = "identity"
+    CONTACT = "contact"
+    PLACE = "place"
+    NARRATIVE = "narrative"
+    RISK = "risk"
+    CASE_FACTS = "case_facts"
+    AGENCY_FACTS = "agency_facts"
+    EVIDENCE_METADATA = "evidence_metadata"
+    PUBLIC = "public"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
     """Who asks. ``unit``: agency or organisation, empty for a person on their own; ``region``: ISO 3166-2, empty for an

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi.routing import iter_route_contexts
 
 from access import keys
-from access.authorization import May
+from access.authorization import action_of
 from access.policy import ACTIONS, INTERNAL, rights
 from access.problems import PROBLEMS, responses
 from access.reasons import REASONS
@@ -110,11 +110,11 @@ def routes() -> Sequence[Route]:
 
 def _routes(service: str) -> Iterator[Route]:
     general = documented(responses(writes=True))
-    app = _application(service)
+    app = application(service)
     paths = app.openapi()["paths"]
     for context in iter_route_contexts(app.routes):
-        found = [call for call in _dependencies(getattr(context, "dependant", None)) if isinstance(call, May)]
-        if not found:
+        action = action_of(getattr(context, "dependant", None))
+        if action is None:
             continue
         for method in sorted(context.methods or ()):
             operation = paths[context.path][method.lower()]
@@ -122,16 +122,10 @@ def _routes(service: str) -> Iterator[Route]:
                 service=service,
                 method=method,
                 path=str(context.path),
-                action=found[0].action,
+                action=action,
                 says=first_sentence(operation["description"]),
                 codes=tuple(code for code in documented(operation["responses"]) if code not in general),
             )
-
-
-def _dependencies(dependant: Any) -> Iterator[Any]:
-    for inner in dependant.dependencies if dependant else ():
-        yield inner.call
-        yield from _dependencies(inner)
 
 
 def documented(answers: Mapping[Any, Any]) -> tuple[str, ...]:
@@ -140,7 +134,8 @@ def documented(answers: Mapping[Any, Any]) -> tuple[str, ...]:
     return tuple(re.findall(r"^- `([a-z-]+)`:", said, flags=re.MULTILINE))
 
 
-def _application(service: str) -> Any:
+@cache
+def application(service: str) -> Any:
     """A service's application as its process builds it; nothing is connected to."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

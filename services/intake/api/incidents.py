@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 
 from access.authorization import may
 from access.idempotency import ActHeader
-from access.policy import Subject
+from access.policy import DataClass, Subject
 from access.problems import responses
 from eventlog.store import Actor
-from runtime.forms import Answer, AtVersion, Body, Code, Flag, ReceiptAnswer, Region, Uuid, tag
+from runtime.answers import Answer, Says
+from runtime.forms import AtVersion, Body, Code, Flag, ReceiptAnswer, Region, Uuid, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
 from services.intake import handlers, incident, projections
@@ -95,13 +96,13 @@ class VerificationBody(Body):
         return self
 
 
-class IncidentActAnswer(ReceiptAnswer):
+class IncidentActAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """A report, or a judgement of one, is recorded."""
 
     incident_id: str
 
 
-class IncidentRow(Answer):
+class IncidentRow(Answer, says=DataClass.CASE_FACTS):
     """An incident in a list: codes and ids only."""
 
     incident_id: str
@@ -114,22 +115,24 @@ class IncidentRow(Answer):
     repeated_perpetrator: bool
     happened_at: datetime | None
     region: str
-    office: str
+    office: Annotated[str, Says(DataClass.AGENCY_FACTS)]
     charges: list[Charge]
     violence: list[ViolenceForm]
     causes: list[str]
     project: str
-    territory: str
+    territory: Annotated[str, Says(DataClass.PLACE)]
     verification: Verification
     duplicate_of: str
 
 
-class IncidentAnswer(IncidentRow):
+class IncidentAnswer(IncidentRow, says=DataClass.CASE_FACTS):
     """An incident as it stands. Texts are there only where they were unsealed."""
 
-    narrative: str | None = None
-    place: str | None = None
-    reasons: list[str] = Field(default=[], description="Of the judgements, in order.")
+    narrative: Annotated[str | None, Says(DataClass.NARRATIVE)] = None
+    place: Annotated[str | None, Says(DataClass.PLACE)] = None
+    reasons: Annotated[list[str], Says(DataClass.NARRATIVE)] = Field(
+        default=[], description="Of the judgements, in order."
+    )
     unsealed: bool = Field(description="Whether texts are given in clear; that was recorded.")
     destroyed: list[str] = Field(description="Subjects whose key was destroyed: nobody reads their texts any more.")
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import Row
 
-from runtime.forms import Answer
+from access.policy import DataClass
+from runtime.answers import Answer, Says
 from services.protection.domain import Stage
 from services.protection.domain.measure import State
 
 
-class ClockAnswer(Answer):
+class ClockAnswer(Answer, says=DataClass.CASE_FACTS):
     """A duty of the case and its limit."""
 
     clock: str = Field(description="Name in the rule pack.")
@@ -26,7 +27,7 @@ class ClockAnswer(Answer):
     noted: list[int] = Field(description="Rungs of silence recorded, per cent of the limit.")
 
 
-class MeasureAnswer(Answer):
+class MeasureAnswer(Answer, says=DataClass.CASE_FACTS):
     """A measure. `reported` is the implementer's word, `implemented` the beneficiary's."""
 
     measure_id: str
@@ -35,13 +36,15 @@ class MeasureAnswer(Answer):
     version: int
     measure: str = Field(description="Name in the rule pack.")
     family: str
-    implementer: str = Field(description="The agency that carries it out.")
+    implementer: Annotated[str, Says(DataClass.AGENCY_FACTS)] = Field(description="The agency that carries it out.")
     state: State
     urgent: bool
-    referral_id: str = Field(description="The last referral that asks for it; empty before.")
+    referral_id: Annotated[str, Says(DataClass.AGENCY_FACTS)] = Field(
+        description="The last referral that asks for it; empty before."
+    )
 
 
-class CaseRow(Answer):
+class CaseRow(Answer, says=DataClass.CASE_FACTS):
     """A case in a list."""
 
     case_id: str
@@ -53,21 +56,23 @@ class CaseRow(Answer):
     pack: str
     pack_version: str
     reported: bool = Field(description="Whether the preliminary report was issued.")
-    level: str = Field(description="Level of the last evaluation; empty before the first.")
+    level: Annotated[str, Says(DataClass.RISK)] = Field(
+        description="Level of the last evaluation; empty before the first."
+    )
     evaluations: int = Field(description="How many.")
     granted: bool | None = Field(description="The last resolution; null before the first.")
     ground: str = Field(description="Why it was closed; empty while it is open.")
     next_due: datetime | None = Field(description="When the next duty is due; null where none runs.")
 
 
-class CaseAnswer(CaseRow):
+class CaseAnswer(CaseRow, says=DataClass.CASE_FACTS):
     """A case as it stands."""
 
     clocks: list[ClockAnswer]
     measures: list[MeasureAnswer]
 
 
-class Due(Answer):
+class Due(Answer, says=DataClass.CASE_FACTS):
     """A duty that runs after an act."""
 
     clock: str

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
-from access.policy import Subject
+from access.policy import DataClass, Subject
 from access.problems import responses
 from eventlog.store import Actor
+from runtime.answers import Says
 from runtime.forms import AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
@@ -29,11 +30,13 @@ class ReportBody(Body):
     reasons: Words = Field(default="", description="Needed where it is inadmissible. Sealed.")
 
 
-class CaseActAnswer(ReceiptAnswer):
+class CaseActAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """An act on a case is recorded."""
 
     case_id: str
-    next_due: list[Due] = Field(description="The duties that began with this act.")
+    next_due: Annotated[list[Due], Says(DataClass.CASE_FACTS)] = Field(
+        description="The duties that began with this act."
+    )
 
 
 @router.get("", responses=responses("invalid-cursor"))

@@ -7,9 +7,11 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import DataClass
 from access.problems import responses
 from eventlog.store import Actor
 from procedures.risk import Axis, Level, Score
+from runtime.answers import Says
 from runtime.forms import AtVersion, Body, Code, Flag, ReceiptAnswer, tag
 from services.protection import domain, handlers
 from services.protection.api import forms
@@ -63,14 +65,14 @@ class EvaluationBody(Body):
         )
 
 
-class EvaluationAnswer(ReceiptAnswer):
+class EvaluationAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """An evaluation is recorded."""
 
     case_id: str
     evaluation_id: str
-    proposed: Level = Field(description="What the method proposed.")
-    level: Level = Field(description="What was decided.")
-    next_due: list[Due]
+    proposed: Annotated[Level, Says(DataClass.RISK)] = Field(description="What the method proposed.")
+    level: Annotated[Level, Says(DataClass.RISK)] = Field(description="What was decided.")
+    next_due: Annotated[list[Due], Says(DataClass.CASE_FACTS)]
 
 
 @router.post(

@@ -7,11 +7,12 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
-from access.policy import Action
+from access.policy import Action, DataClass
 from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import ActKey, Actor
-from runtime.forms import Answer, AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
+from runtime.answers import Answer, Says
+from runtime.forms import AtVersion, Body, Code, Flag, Nothing, ReceiptAnswer, tag
 from services.protection import domain, handlers, projections, unsealing
 from services.protection.api import answers, forms
 from services.protection.api.answers import MeasureAnswer
@@ -54,22 +55,22 @@ class ModificationBody(Body):
     details: NeededWords = Field(description="How it is to be done from now on. Sealed; read as those of a proposal.")
 
 
-class MeasureText(Answer):
+class MeasureText(Answer, says=DataClass.CASE_FACTS):
     """What was written with one event of the measure."""
 
     version: int = Field(description="Of the measure, once the event was recorded.")
     path: str = Field(description="`details`, or `reason`.")
-    text: str
+    text: Annotated[str, Says(DataClass.NARRATIVE)]
 
 
-class MeasureTexts(Answer):
+class MeasureTexts(Answer, says=DataClass.CASE_FACTS):
     """What was written of a measure, in order: the last `details` are how it is to be carried out now."""
 
     measure_id: str
     texts: list[MeasureText]
 
 
-class MeasureActAnswer(ReceiptAnswer):
+class MeasureActAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """An act on a measure is recorded."""
 
     measure_id: str

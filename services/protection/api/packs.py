@@ -6,16 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 
 from access.authorization import may
+from access.policy import DataClass
 from access.problems import responses
 from eventlog.decider import Refused
 from eventlog.store import Actor
 from procedures import packs
-from runtime.forms import Answer, Code
+from runtime.answers import Answer
+from runtime.forms import Code
 
 router = APIRouter(prefix="/v1/packs", tags=["rule packs"])
 
 
-class PackAnswer(Answer):
+class PackAnswer(Answer, says=DataClass.PUBLIC):
     """A rule pack: tracks, stages, clocks with their rungs, purposes of referrals, measures, and the risk method."""
 
     id: str

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import DataClass
 from access.problems import responses
 from eventlog.store import Actor
+from runtime.answers import Says
 from runtime.forms import AtVersion, Body, Flag, Nothing, ReceiptAnswer, Uuid, tag
 from services.protection import domain, handlers
 from services.protection.api import forms
@@ -33,15 +35,15 @@ class ResolutionBody(Body):
     reasons: Words = Field(default="", description="Needed for a denial. Sealed.")
 
 
-class ResolutionAnswer(ReceiptAnswer):
+class ResolutionAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """A resolution is recorded."""
 
     case_id: str
     resolution_id: str
-    granted: bool
-    evaluation_id: str
-    measures: list[str]
-    next_due: list[Due]
+    granted: Annotated[bool, Says(DataClass.CASE_FACTS)]
+    evaluation_id: Annotated[str, Says(DataClass.CASE_FACTS)]
+    measures: Annotated[list[str], Says(DataClass.CASE_FACTS)]
+    next_due: Annotated[list[Due], Says(DataClass.CASE_FACTS)]
 
 
 @router.post(

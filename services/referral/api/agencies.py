@@ -9,9 +9,11 @@ from sqlalchemy import Row, select
 
 from access.authorization import may
 from access.idempotency import ActHeader
+from access.policy import DataClass
 from access.problems import Problem, responses
 from eventlog.store import Actor
-from runtime.forms import Answer, Body, ReceiptAnswer, Region, tag
+from runtime.answers import Answer
+from runtime.forms import Body, ReceiptAnswer, Region, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
 from services.referral import handlers
@@ -35,7 +37,7 @@ class RegistrationBody(Body):
     )
 
 
-class AgencyAnswer(Answer):
+class AgencyAnswer(Answer, says=DataClass.PUBLIC):
     """An agency."""
 
     agency: str
@@ -46,7 +48,7 @@ class AgencyAnswer(Answer):
     registered_at: datetime
 
 
-class RegistrationAnswer(ReceiptAnswer):
+class RegistrationAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """The agency is registered."""
 
     agency: str

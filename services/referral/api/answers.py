@@ -1,20 +1,21 @@
 """Owns how a referral is told: what an agency sees of it, and what only the mechanism does."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from access.policy import DataClass
 from eventlog.store import History
 from procedures import packs
-from runtime.forms import Answer
+from runtime.answers import Answer, Says
 from services.referral import domain
 from services.referral.api.forms import Due
 from services.referral.domain import ACKNOWLEDGE, ANSWER, RejectionGround, Stage
 from services.referral.handlers import Seen
 
 
-class ClockAnswer(Answer):
+class ClockAnswer(Answer, says=DataClass.AGENCY_FACTS):
     """One of the referral's clocks."""
 
     clock: str
@@ -25,7 +26,7 @@ class ClockAnswer(Answer):
     late: bool | None = Field(description="Null while it runs.")
 
 
-class ActDone(Answer):
+class ActDone(Answer, says=DataClass.AGENCY_FACTS):
     """One act that was recorded."""
 
     act: Literal["acknowledged", "accepted", "rejected", "answered", "recalled"]
@@ -34,7 +35,7 @@ class ActDone(Answer):
     late: bool | None
 
 
-class StaffPart(Answer):
+class StaffPart(Answer, says=DataClass.AGENCY_FACTS):
     """What only the mechanism sees: on whose word the agency was told, who let time pass, why it was taken back."""
 
     consent_version: int
@@ -43,22 +44,24 @@ class StaffPart(Answer):
     silences: list[tuple[str, int, datetime]] = Field(description="Clock, per cent of its limit, when it was recorded.")
 
 
-class ReferralAnswer(Answer):
+class ReferralAnswer(Answer, says=DataClass.AGENCY_FACTS):
     """A referral as it stands."""
 
     referral_id: str
-    case_id: str
+    case_id: Annotated[str, Says(DataClass.CASE_FACTS)]
     agency: str
     purpose: str
     round: int
-    measure_id: str
-    measure: str = Field(description="What the measure is, such as `patrol_home`; how it is to be done is disclosed.")
-    measure_family: str
-    measure_urgent: bool
+    measure_id: Annotated[str, Says(DataClass.CASE_FACTS)]
+    measure: Annotated[str, Says(DataClass.CASE_FACTS)] = Field(
+        description="What the measure is, such as `patrol_home`; how it is to be done is disclosed."
+    )
+    measure_family: Annotated[str, Says(DataClass.CASE_FACTS)]
+    measure_urgent: Annotated[bool, Says(DataClass.CASE_FACTS)]
     state: Stage
-    imminent: bool
-    no_accompaniment: bool
-    discloses: list[str]
+    imminent: Annotated[bool, Says(DataClass.CASE_FACTS)]
+    no_accompaniment: Annotated[bool, Says(DataClass.CASE_FACTS)]
+    discloses: Annotated[list[str], Says(DataClass.CASE_FACTS)]
     sent_at: datetime
     clocks: list[ClockAnswer]
     next: Due | None
@@ -69,16 +72,16 @@ class ReferralAnswer(Answer):
     mechanism: StaffPart | None = Field(description="Null for agencies.")
 
 
-class DisclosedValue(Answer):
+class DisclosedValue(Answer, says=DataClass.CASE_FACTS):
     """One value of the filing, or of the measure, in clear."""
 
     data_class: str = Field(description="`identity`, `place`, `narrative`, or `measure`: how it is to be done.")
     path: str = Field(description="Its place in the filing, such as `subjects.0.name`, or `details` of the measure.")
     subject_id: str
-    text: str
+    text: Annotated[str, Says(DataClass.IDENTITY, DataClass.CONTACT, DataClass.PLACE, DataClass.NARRATIVE)]
 
 
-class DisclosureAnswer(Answer):
+class DisclosureAnswer(Answer, says=DataClass.CASE_FACTS):
     """What the person consented that your agency reads, for this referral only; with it, how the measure is to be done.
     Your reading was recorded.
     """
@@ -90,15 +93,15 @@ class DisclosureAnswer(Answer):
     values: list[DisclosedValue]
 
 
-class WrittenText(Answer):
+class WrittenText(Answer, says=DataClass.AGENCY_FACTS):
     """What was written with one event of the referral."""
 
     version: int
     field: str
-    text: str
+    text: Annotated[str, Says(DataClass.NARRATIVE)]
 
 
-class TextsAnswer(Answer):
+class TextsAnswer(Answer, says=DataClass.AGENCY_FACTS):
     """Articles, reasons and answers, in clear. Your reading was recorded."""
 
     referral_id: str

@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import Header, Path
 from pydantic import Field, StringConstraints
 
-from runtime.forms import Answer, Text, Uuid
+from access.policy import DataClass
+from runtime.answers import Answer
+from runtime.forms import Text, Uuid
 
 Words = Annotated[Text, StringConstraints(max_length=4_000)]
 OfficeName = Annotated[Text, StringConstraints(max_length=200, pattern=r"\S")]
@@ -17,7 +19,7 @@ ReferralIdPath = Annotated[Uuid, Path(description="As the inbox gives it.")]
 KnownTag = Annotated[str | None, Header(alias="If-None-Match", max_length=200)]
 
 
-class Due(Answer):
+class Due(Answer, says=DataClass.AGENCY_FACTS):
     """What your agency owes next."""
 
     clock: str = Field(description="`acknowledge` or `answer`.")

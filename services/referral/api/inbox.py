@@ -10,9 +10,11 @@ from pydantic import Field
 from sqlalchemy import Row, select
 
 from access.authorization import may
+from access.policy import DataClass
 from access.problems import Problem, responses
 from eventlog.store import Actor
-from runtime.forms import Answer, Instant
+from runtime.answers import Answer, Says
+from runtime.forms import Instant
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
 from services.referral.api.forms import Due, KnownTag
@@ -32,20 +34,30 @@ class Order(StrEnum):
     CHANGE = "change"
 
 
-class InboxItem(Answer):
+class InboxItem(Answer, says=DataClass.AGENCY_FACTS):
     """A referral to your agency: codes and ids only. What it discloses is fetched from the referral, each time."""
 
     referral_id: str
-    case_id: str
+    case_id: Annotated[str, Says(DataClass.CASE_FACTS)]
     purpose: str = Field(description="What is asked for, such as `protect`, `investigate`, `follow`, `implement`.")
-    measure_id: str = Field(description="The measure to carry out, empty where it is none.")
-    measure: str = Field(description="What that measure is, such as `patrol_home`: its name in the rule pack.")
-    measure_family: str = Field(description="Such as `physical`.")
-    measure_urgent: bool = Field(description="Whether it is an urgent measure.")
+    measure_id: Annotated[str, Says(DataClass.CASE_FACTS)] = Field(
+        description="The measure to carry out, empty where it is none."
+    )
+    measure: Annotated[str, Says(DataClass.CASE_FACTS)] = Field(
+        description="What that measure is, such as `patrol_home`: its name in the rule pack."
+    )
+    measure_family: Annotated[str, Says(DataClass.CASE_FACTS)] = Field(description="Such as `physical`.")
+    measure_urgent: Annotated[bool, Says(DataClass.CASE_FACTS)] = Field(description="Whether it is an urgent measure.")
     state: Stage
-    imminent: bool = Field(description="Danger to life or body that cannot wait.")
-    no_accompaniment: bool = Field(description="The person must not be asked to come along to the place.")
-    discloses: list[str] = Field(description="Classes of data that were disclosed at the sending.")
+    imminent: Annotated[bool, Says(DataClass.CASE_FACTS)] = Field(
+        description="Danger to life or body that cannot wait."
+    )
+    no_accompaniment: Annotated[bool, Says(DataClass.CASE_FACTS)] = Field(
+        description="The person must not be asked to come along to the place."
+    )
+    discloses: Annotated[list[str], Says(DataClass.CASE_FACTS)] = Field(
+        description="Classes of data that were disclosed at the sending."
+    )
     sent_at: datetime
     acknowledge_due: datetime
     answer_due: datetime

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from access.authorization import may
 from access.idempotency import ActHeader
-from access.policy import Subject, reach
+from access.policy import DataClass, Subject, reach
 from access.problems import Problem, responses
 from eventlog.store import ActKey, Actor
+from runtime.answers import Says
 from runtime.forms import AtVersion, Body, Instant, ReceiptAnswer, tag
 from runtime.versions import SourceSilent
 from services.referral import domain, handlers, unsealing
@@ -66,12 +67,12 @@ class RecallBody(Body):
     ground: Literal["conflict_of_interest", "rerouted", "case_closed", "sent_in_error"]
 
 
-class ActAnswer(ReceiptAnswer):
+class ActAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """The act is recorded, and what is owed next. 200 where it only repeats what was recorded before."""
 
     referral_id: str
-    state: Stage
-    next: Due | None
+    state: Annotated[Stage, Says(DataClass.AGENCY_FACTS)]
+    next: Annotated[Due | None, Says(DataClass.AGENCY_FACTS)]
 
 
 def _of_an_act(*codes: str, seals: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -6,12 +6,14 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Date, and_, cast, func, select, tuple_
 
-from access.authorization import Role, may
+from access.authorization import may
+from access.policy import DataClass
 from access.problems import Problem, responses
 from eventlog.store import Actor
+from runtime.answers import Answer, Says
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
 from services.timeline import visibility
 from services.timeline.accesses import accesses, of_case
@@ -24,10 +26,8 @@ router = APIRouter(tags=["accesses"])
 Kind = Literal["read", "sealed", "refused"]
 
 
-class Look(BaseModel):
+class Look(Answer, says=DataClass.AGENCY_FACTS):
     """Who did what with the case's personal data on one day (DNH-12): never which officer, and never at what hour."""
-
-    model_config = ConfigDict(frozen=True)
 
     day: date = Field(description="In UTC")
     kind: Kind = Field(description="`read`; `sealed`: something was added to it; `refused`: asked for in vain")
@@ -37,28 +37,28 @@ class Look(BaseModel):
     times: int
 
 
-class Looks(BaseModel):
+class Looks(Answer, says=DataClass.PUBLIC):
     """The latest day first."""
 
-    model_config = ConfigDict(frozen=True)
-
-    case_id: str
+    case_id: Annotated[str, Says(DataClass.CASE_FACTS)]
     as_of: datetime
     items: list[Look]
     next_cursor: str | None
 
 
-class AccessRecord(BaseModel):
+class AccessRecord(Answer, says=DataClass.AGENCY_FACTS):
     """One record of the vault."""
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str = Field(description="`<source>:<index>`", examples=["pe.vault:12"])
+    id: Annotated[str, Says(DataClass.EVIDENCE_METADATA)] = Field(
+        description="`<source>:<index>`", examples=["pe.vault:12"]
+    )
     kind: Kind
     recorded_at: datetime
     role: str
     unit: str
-    officer: str | None = Field(description="Opaque id of who asked; only the Ombudsman is told")
+    officer: Annotated[str, Says(DataClass.IDENTITY)] = Field(
+        description="Opaque id of who asked; only the Ombudsman is told"
+    )
     service: str = Field(description="The service that asked the vault, as its database knows it")
     purpose: str
     rule: str = Field(description="By what rule it was allowed or refused")
@@ -67,12 +67,10 @@ class AccessRecord(BaseModel):
     times: int
 
 
-class AccessRecords(BaseModel):
+class AccessRecords(Answer, says=DataClass.PUBLIC):
     """The latest first."""
 
-    model_config = ConfigDict(frozen=True)
-
-    case_id: str
+    case_id: Annotated[str, Says(DataClass.CASE_FACTS)]
     as_of: datetime
     items: list[AccessRecord]
     next_cursor: str | None
@@ -139,7 +137,7 @@ async def list_records(
             recorded_at=row.recorded_at,
             role=row.role,
             unit=row.unit,
-            officer=row.officer if actor.role == Role.OMBUDSMAN else None,
+            officer=row.officer,
             service=row.service,
             purpose=row.purpose,
             rule=row.rule,

@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import and_, or_, select, tuple_
 
 from access.authorization import may
+from access.policy import DataClass
 from access.problems import Problem, responses
 from eventlog.store import Actor
+from runtime.answers import Answer, Says
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
 from services.timeline import visibility
 from services.timeline.api.entries import Entry, entry, selected
@@ -23,20 +25,16 @@ CaseId = Annotated[str, Path(max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
 Word = Annotated[str | None, Query(max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
 
 
-class Activity(BaseModel):
+class Activity(Answer, says=DataClass.CASE_FACTS):
     """The latest record of a case."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str = Field(description="`<source>:<index>`")
     kind: str
     recorded_at: datetime
 
 
-class CaseItem(BaseModel):
+class CaseItem(Answer, says=DataClass.CASE_FACTS):
     """A case in the list: nothing about anybody."""
-
-    model_config = ConfigDict(frozen=True)
 
     case_id: str
     filed_at: datetime | None = Field(description="When the filing was recorded; null while its record is on its way")
@@ -47,33 +45,31 @@ class CaseItem(BaseModel):
     last: Activity
 
 
-class CasePage(BaseModel):
+class CasePage(Answer, says=DataClass.PUBLIC):
     """Cases, the most recently active first. A case that becomes active meanwhile moves to the first page."""
-
-    model_config = ConfigDict(frozen=True)
 
     items: list[CaseItem]
     next_cursor: str | None
     stale: bool
 
 
-class Timeline(BaseModel):
+class Timeline(Answer, says=DataClass.CASE_FACTS):
     """A case's entries by (recorded_at, source, index).
 
     The sources' clocks may differ by a little, and one source's record may come later than another's with a later
     instant: it then stands where its instant says. ``as_of`` is when it was read.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     case_id: str
     filed_at: datetime | None
     withdrawn_at: datetime | None
     closed_at: datetime | None
-    as_of: datetime
-    stale: bool = Field(description="Whether what `at_least` names was still missing after a second")
+    as_of: Annotated[datetime, Says(DataClass.PUBLIC)]
+    stale: Annotated[bool, Says(DataClass.PUBLIC)] = Field(
+        description="Whether what `at_least` names was still missing after a second"
+    )
     items: list[Entry]
-    next_cursor: str | None
+    next_cursor: Annotated[str | None, Says(DataClass.PUBLIC)]
 
 
 @router.get("/v1/cases", responses=responses("invalid-cursor"))

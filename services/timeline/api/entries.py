@@ -2,29 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Select, and_, or_, select, true
 
+from access.policy import DataClass
+from runtime.answers import Answer, Says
 from services.timeline.projections import cases, clocks, entries, referrals
 from services.timeline.reading import CLOCK_STOPPED, FILING, SENDING
 from services.timeline.response_times import milliseconds
 
 
-class Actor(BaseModel):
+class Actor(Answer, says=DataClass.AGENCY_FACTS):
     """For whom somebody acted. Never who."""
-
-    model_config = ConfigDict(frozen=True)
 
     role: str
     unit: str = Field(description="Agency or organisation, empty where there is none")
 
 
-class Limit(BaseModel):
+class Limit(Answer, says=DataClass.CASE_FACTS):
     """What an act is measured against."""
-
-    model_config = ConfigDict(frozen=True)
 
     clock: str = Field(description="Name of the clock in the rule pack, empty for an act on a referral")
     kind: str = Field(description="`statutory` or `service_target`; empty where the record does not say")
@@ -32,15 +30,17 @@ class Limit(BaseModel):
     late: bool | None = Field(description="Whether it came after `due`; null where nothing was owed by it")
 
 
-class Entry(BaseModel):
+class Entry(Answer, says=DataClass.CASE_FACTS):
     """One record of a source."""
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str = Field(description="`<source>:<index>`", examples=["pe.referral:7"])
-    source: str
-    index: int
-    event_hash: str = Field(description="Hex SHA-256 of the event's bytes: what a receipt signs")
+    id: Annotated[str, Says(DataClass.EVIDENCE_METADATA)] = Field(
+        description="`<source>:<index>`", examples=["pe.referral:7"]
+    )
+    source: Annotated[str, Says(DataClass.EVIDENCE_METADATA)]
+    index: Annotated[int, Says(DataClass.EVIDENCE_METADATA)]
+    event_hash: Annotated[str, Says(DataClass.EVIDENCE_METADATA)] = Field(
+        description="Hex SHA-256 of the event's bytes: what a receipt signs"
+    )
     case_id: str = Field(description="Empty where the record belongs to no case")
     stream: str
     version: int
@@ -48,12 +48,16 @@ class Entry(BaseModel):
     kind: str = Field(description="What happened, as a closed word; `unknown` for a type of a later version")
     recorded_at: datetime = Field(description="When it was recorded, the receipt's instant: all is measured by it")
     occurred_at: datetime = Field(description="When it happened, as its actor claims")
-    actor: Actor
-    agency: str = Field(description="The agency asked or acting, empty where there is none")
+    actor: Annotated[Actor, Says(DataClass.AGENCY_FACTS)]
+    agency: Annotated[str, Says(DataClass.AGENCY_FACTS)] = Field(
+        description="The agency asked or acting, empty where there is none"
+    )
     since: Literal["filing", "referral"] | None = Field(description="What `after_ms` counts from")
     after_ms: int | None = Field(description="From the recorded filing, or sending of the referral, to `recorded_at`")
     limit: Limit | None
-    details: Mapping[str, Any] = Field(description="Closed codes, numbers and truths of the record")
+    details: Annotated[Mapping[str, Any], Says(DataClass.CASE_FACTS, DataClass.RISK)] = Field(
+        description="Closed codes, numbers and truths of the record"
+    )
 
 
 def selected() -> Select[Any]:

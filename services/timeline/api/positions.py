@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import select, text
 
 from access.authorization import may
+from access.policy import DataClass
 from access.problems import responses
 from eventlog.store import Actor
+from runtime.answers import Answer
 from services.timeline import log
 from services.timeline.parts import CONSUMER, PartsOf
 
@@ -21,10 +23,8 @@ _TAKEN = text(
 )
 
 
-class Position(BaseModel):
+class Position(Answer, says=DataClass.EVIDENCE_METADATA):
     """One source. Indexes count from 0; -1 is none."""
-
-    model_config = ConfigDict(frozen=True)
 
     source: str
     last_index: int
@@ -33,10 +33,8 @@ class Position(BaseModel):
     lag: int | None = Field(description="Records in the topic that are not taken yet")
 
 
-class Positions(BaseModel):
+class Positions(Answer, says=DataClass.EVIDENCE_METADATA):
     """Every source that the timeline takes, and the size of its log."""
-
-    model_config = ConfigDict(frozen=True)
 
     as_of: datetime
     log_size: int

@@ -5,13 +5,15 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Select, select, tuple_
 
 from access.authorization import allowed, may
+from access.policy import DataClass
 from access.problems import FieldError, Problem, responses
 from eventlog.store import Actor
 from procedures import packs
+from runtime.answers import Answer, Says
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
 from services.timeline import visibility
 from services.timeline.api.reached import MarkOf, is_stale
@@ -30,10 +32,8 @@ To = Annotated[AwareDatetime | None, Query(alias="to", description="Only referra
 AsOf = Annotated[AwareDatetime | None, Query(description="As things stood then; by default now. Not in the future")]
 
 
-class AgencyItem(BaseModel):
+class AgencyItem(Answer, says=DataClass.AGENCY_FACTS):
     """One agency. ``name`` and ``kind`` are empty until its registration is here."""
-
-    model_config = ConfigDict(frozen=True)
 
     agency: str
     kind: str
@@ -41,12 +41,10 @@ class AgencyItem(BaseModel):
     figures: Figures
 
 
-class ResponseTimes(BaseModel):
+class ResponseTimes(Answer, says=DataClass.PUBLIC):
     """Times are in milliseconds between recorded instants, as ``definition`` says; what is open at ``as_of`` is
     censored.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     definition: str
     measured_by: Literal["recorded_at"] = "recorded_at"
@@ -56,37 +54,31 @@ class ResponseTimes(BaseModel):
     next_cursor: None = None
 
 
-class Reached(BaseModel):
+class Reached(Answer, says=DataClass.AGENCY_FACTS):
     """A recorded act: when it was recorded, when its actor says it happened, and its record."""
-
-    model_config = ConfigDict(frozen=True)
 
     recorded_at: datetime
     claimed_at: datetime
-    record: str = Field(description="`<source>:<index>`")
+    record: Annotated[str, Says(DataClass.EVIDENCE_METADATA)] = Field(description="`<source>:<index>`")
     late: bool | None = Field(description="What the record itself states; null where it states nothing")
 
 
-class Obligation(BaseModel):
+class Obligation(Answer, says=DataClass.AGENCY_FACTS):
     """One limit of a referral and what became of it. ``waited_ms`` runs on to ``as_of`` while it is waiting."""
-
-    model_config = ConfigDict(frozen=True)
 
     state: Literal["waiting", "met", "ended"]
     kind: str = Field(description="`statutory` or `service_target`; empty where the pack is not known")
     due: datetime | None
     overdue: bool = Field(description="Waits beyond `due`, or ended after it")
     waited_ms: int
-    record: str | None = Field(description="The record that ended it")
+    record: Annotated[str | None, Says(DataClass.EVIDENCE_METADATA)] = Field(description="The record that ended it")
 
 
-class ReferralItem(BaseModel):
-    """One referral behind the figures. ``case_id`` only for those who may read the case."""
-
-    model_config = ConfigDict(frozen=True)
+class ReferralItem(Answer, says=DataClass.AGENCY_FACTS):
+    """One referral behind the figures. ``case_id`` only for whom the policy tells facts of the case here."""
 
     referral_id: str
-    case_id: str | None
+    case_id: Annotated[str, Says(DataClass.CASE_FACTS)]
     agency: str
     purpose: str
     round: int
@@ -102,10 +94,8 @@ class ReferralItem(BaseModel):
     to_answer: Obligation
 
 
-class ReferralPage(BaseModel):
+class ReferralPage(Answer, says=DataClass.PUBLIC):
     """Referrals, the latest sent first."""
-
-    model_config = ConfigDict(frozen=True)
 
     definition: str
     as_of: datetime
@@ -177,7 +167,7 @@ async def list_referrals(
         rows = (await session.execute(page)).all()
         if not rows and not await _is_known(session, actor, agency):
             raise Problem("not-found")
-    items = [_item(_times(row).at(at), row, actor=actor, as_of=at) for row in rows[:limit]]
+    items = [_item(_times(row).at(at), row, as_of=at) for row in rows[:limit]]
     following = cursor(items[-1].sent.recorded_at, items[-1].referral_id) if len(rows) > limit else None
     return ReferralPage(definition=DEFINITION, as_of=at, stale=stale, items=items, next_cursor=following)
 
@@ -270,11 +260,10 @@ def _kinds(pack: str, version: str, purpose: str) -> tuple[str, str]:
     return kinds.get("acknowledge", ""), kinds.get("answer", "")
 
 
-def _item(times: Times, row: Any, *, actor: Actor, as_of: datetime) -> ReferralItem:
-    reads_cases = visibility.sees_every_case(actor) and allowed(actor.role, "timeline.read")
+def _item(times: Times, row: Any, *, as_of: datetime) -> ReferralItem:
     return ReferralItem(
         referral_id=times.referral_id,
-        case_id=times.case_id if reads_cases else None,
+        case_id=times.case_id,
         agency=times.agency,
         purpose=times.purpose,
         round=times.round,
