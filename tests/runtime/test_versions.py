@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,50 +15,63 @@ from runtime import versions
 from runtime.settings import Settings
 from runtime.versions import SourceSilent, Versions
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Answering = Callable[[BaseHTTPRequestHandler, threading.Event], None]
 
 
-def answers(status: str, **document: object) -> Handler:
-    """A server that answers each request with this."""
+def answers(status: int, **document: object) -> Answering:
+    """Answers each request with this."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            body = json.dumps(document).encode()
-            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            writer.write(head.encode() + body)
-            await writer.drain()
+    def answer(request: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        body = json.dumps(document).encode()
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
 
     return answer
 
 
-async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server that takes the request and never answers, as a stopped process does."""
-    await reader.read()
+def hangs(_: BaseHTTPRequestHandler, over: threading.Event) -> None:
+    """Takes the request and never answers, as a stopped process does."""
+    over.wait()
 
 
-@asynccontextmanager
-async def listening(handler: Handler) -> AsyncIterator[int]:
+@contextmanager
+def listening(answering: Answering) -> Iterator[int]:
     """The port of a server, whose connections have ended when it has."""
-    connected = set()
+    over = threading.Event()
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connected.add(asyncio.current_task())
-        await handler(reader, writer)
-        writer.close()
-        await writer.wait_closed()
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answering(self, over)
 
-    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-    await asyncio.gather(*connected)
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            answering(self, over)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = False  # so that closing it waits for its connections
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            over.set()
+            server.shutdown()
+            serving.join()
 
 
-async def asked(tmp_path: Path, source: Handler) -> int:
+async def asked(tmp_path: Path, source: Answering) -> int:
     """What a source is understood to say of a stream."""
     key = tmp_path / "client.jwk"
     key.write_text(json.dumps(ECKey.generate_key("P-256").as_dict(private=True)))
-    tokens = answers("200 OK", access_token="t", expires_in=300)
-    async with listening(tokens) as token_port, listening(source) as port:
+    tokens = answers(200, access_token="t", expires_in=300)
+    with listening(tokens) as token_port, listening(source) as port:
         settings = Settings(
             environment="embedded",
             client_id="referral",
@@ -74,14 +89,14 @@ async def asked(tmp_path: Path, source: Handler) -> int:
 
 async def test_the_source_says_how_far_the_stream_is(tmp_path: Path) -> None:
     """A number, from the source itself."""
-    assert await asked(tmp_path, answers("200 OK", stream="request/1", version=7)) == 7
+    assert await asked(tmp_path, answers(200, stream="request/1", version=7)) == 7
 
 
 @pytest.mark.parametrize(
     "source",
-    [answers("503 Service Unavailable"), answers("403 Forbidden"), answers("200 OK"), answers("200 OK", version=None)],
+    [answers(503), answers(403), answers(200), answers(200, version=None)],
 )
-async def test_whatever_is_no_answer_is_silence(tmp_path: Path, source: Handler) -> None:
+async def test_whatever_is_no_answer_is_silence(tmp_path: Path, source: Answering) -> None:
     """Nobody takes an error for a zero."""
     with pytest.raises(SourceSilent):
         await asked(tmp_path, source)
