@@ -37,6 +37,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "invalid-cursor": (400, "The cursor is not one that this list has given"),
     "not-found": (404, "There is nothing here for you"),
     "method-not-allowed": (405, "This resource does not know the method"),
+    "too-slow": (408, "The body did not arrive in time; send it again"),
     "too-large": (413, "The body is longer than 64 KiB"),
     "unsupported-media-type": (415, "The body has to be application/json"),
     "invalid-request": (422, "The request does not have the documented form"),
@@ -111,6 +112,7 @@ _CODE_OF_STATUS: Mapping[int, str] = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
     409: "conflict",
     412: "precondition-failed",
     413: "too-large",
@@ -130,7 +132,7 @@ _EVERYWHERE = (
 )
 _WRITING = (
     *("malformed-request", "missing-idempotency-key", "malformed-idempotency-key", "conflict", "precondition-failed"),
-    *("too-large", "unsupported-media-type", "idempotency-key-reused"),
+    *("too-slow", "too-large", "unsupported-media-type", "idempotency-key-reused"),
 )
 
 _SEALING = ("text-too-long", "key-destroyed")
