@@ -15,6 +15,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from access.places import where
 from access.reasons import PLAIN_NAME, expected_of, reason_of
@@ -235,6 +236,8 @@ def install(app: "FastAPI") -> None:
         if code is None:
             code = "internal" if error.status_code >= 500 else "invalid-request"
         headers = dict(error.headers or {})
+        if code == "method-not-allowed":
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
         if PROBLEMS[code][0] == 401:
             headers.setdefault("WWW-Authenticate", 'Bearer realm="amparo"')
         return answer(code, headers=headers, errors=error.errors if isinstance(error, Problem) else ())
@@ -264,6 +267,17 @@ def install(app: "FastAPI") -> None:
     app.add_exception_handler(DataError, on_value_no_database_takes)
     for lost in (OperationalError, InterfaceError, PoolExhausted):
         app.add_exception_handler(lost, on_lost_database)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods that a path knows; the framework tells those of the first route only."""
+    from fastapi.routing import iter_route_contexts
+
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path is not None and compile_path(route.path)[0].match(request.scope["path"]):
+            found |= set(route.methods or ())
+    return found
 
 
 def responses(*codes: str, writes: bool = False, seals: bool = False) -> dict[int | str, dict[str, Any]]:
