@@ -2,7 +2,7 @@
 
 from access.authorization import Role
 from tests.services.intake.conftest import Enter, Registry
-from tests.services.intake.invented import filed, post, report
+from tests.services.intake.invented import decision, filed, post, report
 from tests.services.sweeping import STAFF, calls, differences
 
 
@@ -10,7 +10,14 @@ async def test_no_route_tells_a_foreign_id_from_an_absent_one(registry: Registry
     """Every route with an id × every role at another unit: same status, body and headers."""
     owner = enter("filer", unit="ngo-one")
     reported = await post(owner, "/v1/incidents", report())
-    ids = {"case_id": (await filed(owner))["case_id"], "incident_id": reported.json()["incident_id"]}
+    case_id = (await filed(owner))["case_id"]
+    staff = enter("coordinator", unit="mechanism")
+    proposed = await post(staff, f"/v1/requests/{case_id}/disclosure-decisions", decision())
+    ids = {
+        "case_id": case_id,
+        "incident_id": reported.json()["incident_id"],
+        "proposal_id": proposed.json()["proposal_id"],
+    }
     swept = list(calls(registry.service.app(), ids, public=frozenset({"agency"})))
     assert len(swept) >= 9
     before = await registry.stored()

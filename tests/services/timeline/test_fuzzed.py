@@ -12,7 +12,9 @@ PEERS = {"ngo-one": ("filer", "ngo-one"), "ngo-two": ("filer", "ngo-two")}
 
 
 @AMOUNTS
-def test_schemathesis_finds_nothing(timeline_databases: Databases, tmp_path: Path, examples: int, phases: str) -> None:
+def test_schemathesis_finds_nothing(
+    timeline_databases: Databases, transport_key: Path, tmp_path: Path, examples: int, phases: str
+) -> None:
     """Every operation but the stream, which does not end; all checks, objects of two peers among them."""
     issuer = Issuer()
     settings = Settings(
@@ -20,6 +22,7 @@ def test_schemathesis_finds_nothing(timeline_databases: Databases, tmp_path: Pat
         mechanism=timeline_databases.mechanism,
         database=timeline_databases.url("timeline"),
         kafka="127.0.0.1:1",
+        transport_key=transport_key,
         **UNLIMITED,
     )
     service = create_service(settings, verifier=issuer.verifier)
