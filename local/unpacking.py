@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
@@ -19,6 +20,8 @@ PAGE = 8192
 MOST = 64 * 1024 * 1024
 """Bytes that one stream may unpack to: far more than anything that can be filed."""
 SQLITE = b"SQLite format 3\0"
+PIECE = 16
+"""Bytes of a packed stream that are given at once."""
 KAFKA_HEADER = 61
 KAFKA_SNAPPY = 2
 
@@ -53,14 +56,7 @@ def unpacked(content: bytes, *, path: Path | None = None) -> Iterator[Unpacked]:
 
 def _zlib(content: bytes, start: int, *, bits: int = zlib.MAX_WBITS) -> bytes:
     stream, out = zlib.decompressobj(bits), bytearray()
-    for at in range(start, len(content), 4096):
-        try:
-            out += stream.decompress(content[at : at + 4096], MOST)
-        except zlib.error:
-            break
-        if stream.eof or len(out) > MOST:
-            break
-    return bytes(out)
+    return _fed(content, start, stream, out, zlib.error)
 
 
 def _gzip(content: bytes, start: int) -> bytes:
@@ -69,13 +65,18 @@ def _gzip(content: bytes, start: int) -> bytes:
 
 def _zstd(content: bytes, start: int) -> bytes:
     stream, out = zstandard.ZstdDecompressor(max_window_size=MOST).decompressobj(), bytearray()
-    for at in range(start, len(content), 4096):
+    return _fed(content, start, stream, out, zstandard.ZstdError)
+
+
+def _fed(content: bytes, start: int, stream: Any, out: bytearray, broken: type[Exception]) -> bytes:
+    """What a stream gives until it ends or breaks. Fed in small pieces: the one in which it breaks gives nothing."""
+    at, size = start, PIECE
+    while at < len(content) and not stream.eof and len(out) <= MOST:
         try:
-            out += stream.decompress(content[at : at + 4096])
-        except zstandard.ZstdError:
+            out += stream.decompress(content[at : at + size])
+        except broken:
             break
-        if stream.eof or len(out) > MOST:
-            break
+        at += size
     return bytes(out)
 
 
