@@ -78,7 +78,7 @@ class Crowds:
         kind, text = ("urgent", self.limits.urgent) if urgent else ("client", self.limits.client)
         item = parse(text)
         if not await self._counter.hit(item, kind, client):
-            _log.warning("too many requests", kind=kind, actor=client)
+            _log.warning("too many requests", reason=kind, actor=client)
             raise Problem("too-many-requests", headers=await self._retry(item, kind, client))
 
     async def is_known_nuisance(self, address: str) -> Mapping[str, str] | None:

@@ -98,7 +98,7 @@ def test_a_password_of_ones_own_is_taken(password: str | None) -> None:
     assert Settings(environment="production", database=url).database == url
 
 
-@pytest.mark.parametrize("text", ["much", "", "12"])
+@pytest.mark.parametrize("text", ["much", "0.5 per minute", "12"])
 def test_a_rate_that_means_nothing_is_refused(text: str) -> None:
     """A process does not start with a door that somebody mistyped open."""
     with pytest.raises(ValidationError):
