@@ -95,6 +95,7 @@ def fuzz(
     (folder / "schemathesis.toml").write_text(
         f'[auth.wfc]\npath = "{folder / "users.json"}"\nuser = "{next(iter(peers))}"\n'
         f"peers = {json.dumps(list(peers))}\n"
+        '[parameters]\n"query.wait" = 0\n'
         f"[checks.positive_data_acceptance]\nexpected-statuses = {USUAL}\n"
         f"[checks.negative_data_rejection]\nexpected-statuses = {REFUSED}\n"
         f"[checks.missing_required_header]\nexpected-statuses = {REFUSED}\n"
