@@ -1,6 +1,7 @@
 """A connection that says nothing, or too much, before its request is closed."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -42,13 +43,16 @@ async def port() -> AsyncIterator[int]:
 async def said(port: int, *parts: bytes) -> bytes:
     """All that a server answers to these parts until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(30):
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-        answer = await reader.read()
-    writer.close()
-    return answer
+    try:
+        async with asyncio.timeout(30):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            return await reader.read()
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ async def test_an_endless_head_is_not_kept(port: int) -> None:
     with_head = b"GET / HTTP/1.1\r\nHost: a\r\n"
     try:
         assert await said(port, with_head + filler * 20) == b""
-    except ConnectionResetError:
+    except ConnectionError:
         return  # closed while we still wrote
 
 
