@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export YES
 
-.PHONY: setup up demo down reset status logs test test-slow test-unit check bench docs proto locks
+.PHONY: setup up demo drill-leak down reset status logs test test-slow test-unit check bench docs proto locks
 
 setup: ## the virtual environment with everything that tests and checks need
 	@$(PYTHON) local/environment.py dev
@@ -14,6 +14,10 @@ up: ## start the stack; the first time, show the drill
 
 demo: ## run the drill again
 	@$(PY) -m local demo
+
+drill-leak: ## invented people go through a stack of its own; every byte it leaves is searched for them
+	@$(PYTHON) local/environment.py run
+	@$(PY) -m local.leak_drill
 
 down: ## stop everything; the data stays
 	@$(PY) -m local down

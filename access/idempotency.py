@@ -4,8 +4,12 @@ reuse.
 The fingerprint is an HMAC over method, path and the body's bytes as they came. It is keyed, so that the stored value
 tells nobody what was filed, not even to somebody who can guess the body. The same JSON in other whitespace or order
 counts as another body: a client that repeats a request sends the same bytes.
+
+A key is the client's own text, and some clients will put a name into it. Only its SHA-256 is kept: unkeyed, so that a
+repetition is known after every change of keys.
 """
 
+import hashlib
 import hmac
 from typing import Annotated
 
@@ -38,7 +42,7 @@ async def act_header(
     key: bytes = request.app.state.fingerprint_key
     return ActKey(
         client=actor.id,
-        key=idempotency_key,
+        key=hashlib.sha256(idempotency_key.encode()).hexdigest(),
         fingerprint=fingerprint(key, method=request.method, path=raw, body=await request.body()),
     )
 

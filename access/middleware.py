@@ -1,8 +1,10 @@
-"""Owns what every HTTP answer and every body obeys: a cap, one media type, careful headers, and no fault that speaks.
+"""Owns what every HTTP answer and every body obeys: a cap, a time, one media type, careful headers, and no fault that
+speaks. Nothing here lets a page of another origin read an answer: there is no CORS.
 
 The server's own banner is not ours to remove: start uvicorn with ``server_header=False``.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -10,25 +12,44 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from access.crowds import Crowds, Places, Strangers
 from access.problems import answer, fault
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 15.0
+"""For a whole body: 64 KiB by a slow telephone (5 KB/s) take 13 s."""
 JSON = "application/json"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "X-Permitted-Cross-Domain-Policies": "none",
 }
 STRICT_POLICY = "default-src 'none'; frame-ancestors 'none'"  # for all but pages, which need their scripts
 
 
-def install(app: "Starlette", *, max_body_bytes: int = MAX_BODY_BYTES, media_type: str | None = JSON) -> None:
-    """Harden ``app``, the headers outermost. With ``media_type`` ``None`` any is taken."""
+def install(
+    app: "Starlette",
+    *,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    media_type: str | None = JSON,
+    crowds: Crowds | None = None,
+) -> None:
+    """Harden ``app``, the headers outermost. With ``media_type`` ``None`` any is taken; without ``crowds`` nobody is
+    counted.
+    """
+    if crowds is not None:
+        app.add_middleware(Places, crowds=crowds)
     app.add_middleware(BodyCap, max_body_bytes=max_body_bytes, media_type=media_type)
+    if crowds is not None:
+        app.add_middleware(Strangers, crowds=crowds)
     app.add_middleware(Faults)
     app.add_middleware(CarefulHeaders)
 
@@ -103,15 +124,24 @@ class Faults:
 
 
 class BodyCap:
-    """Reads a body to its end before the application sees it; refuses it as soon as it is too large or of another type,
-    and where an object in it names a member twice: of two lists of exclusions, the parser would silently drop one.
+    """Reads a body to its end before the application sees it; refuses it as soon as it is too large, too slow or of
+    another type, and where an object in it names a member twice: of two lists of exclusions, the parser would silently
+    drop one.
 
     A declared length is believed when it is too large, never when it is small: a chunked body is counted as it comes.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int = MAX_BODY_BYTES, media_type: str | None = JSON) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        media_type: str | None = JSON,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         self._app = app
         self._max = max_body_bytes
+        self._seconds = body_seconds
         self._media_type = media_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,17 +154,17 @@ class BodyCap:
         if declared.isdecimal() and (len(declared) > 12 or int(declared) > self._max):
             await self._refuse("too-large", scope, receive, send)
             return
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the client went away; nobody waits for an answer
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._max:
-                await self._refuse("too-large", scope, receive, send)
-                return
+        try:
+            async with asyncio.timeout(self._seconds):
+                body = await self._read(receive)
+        except TimeoutError:
+            await self._refuse("too-slow", scope, receive, send)
+            return
+        if body is None:
+            return  # the client went away; nobody waits for an answer
+        if len(body) > self._max:
+            await self._refuse("too-large", scope, receive, send)
+            return
         sent_as = headers.get("content-type", "").partition(";")[0].strip().lower()
         if body and self._media_type is not None and sent_as != self._media_type:
             await self._refuse("unsupported-media-type", scope, receive, send)
@@ -143,6 +173,18 @@ class BodyCap:
             await answer("malformed-request")(scope, receive, send)
             return
         await self._app(scope, _replay(bytes(body), receive), send)
+
+    async def _read(self, receive: Receive) -> bytearray | None:
+        """The body, or as much of it as shows that it is too large; nothing where the client went away."""
+        body = bytearray()
+        more = True
+        while more and len(body) <= self._max:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return body
 
     async def _refuse(self, code: str, scope: Scope, receive: Receive, send: Send) -> None:
         # The rest of the body is not read, so the connection cannot serve another request.

@@ -15,6 +15,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from access.places import where
 from access.reasons import PLAIN_NAME, expected_of, reason_of
@@ -37,6 +38,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "invalid-cursor": (400, "The cursor is not one that this list has given"),
     "not-found": (404, "There is nothing here for you"),
     "method-not-allowed": (405, "This resource does not know the method"),
+    "too-slow": (408, "The body did not arrive in time; send it again"),
     "too-large": (413, "The body is longer than 64 KiB"),
     "unsupported-media-type": (415, "The body has to be application/json"),
     "invalid-request": (422, "The request does not have the documented form"),
@@ -111,6 +113,7 @@ _CODE_OF_STATUS: Mapping[int, str] = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
     409: "conflict",
     412: "precondition-failed",
     413: "too-large",
@@ -130,7 +133,7 @@ _EVERYWHERE = (
 )
 _WRITING = (
     *("malformed-request", "missing-idempotency-key", "malformed-idempotency-key", "conflict", "precondition-failed"),
-    *("too-large", "unsupported-media-type", "idempotency-key-reused"),
+    *("too-slow", "too-large", "unsupported-media-type", "idempotency-key-reused"),
 )
 
 _SEALING = ("text-too-long", "key-destroyed")
@@ -233,6 +236,8 @@ def install(app: "FastAPI") -> None:
         if code is None:
             code = "internal" if error.status_code >= 500 else "invalid-request"
         headers = dict(error.headers or {})
+        if code == "method-not-allowed":
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
         if PROBLEMS[code][0] == 401:
             headers.setdefault("WWW-Authenticate", 'Bearer realm="amparo"')
         return answer(code, headers=headers, errors=error.errors if isinstance(error, Problem) else ())
@@ -262,6 +267,17 @@ def install(app: "FastAPI") -> None:
     app.add_exception_handler(DataError, on_value_no_database_takes)
     for lost in (OperationalError, InterfaceError, PoolExhausted):
         app.add_exception_handler(lost, on_lost_database)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods that a path knows; the framework tells those of the first route only."""
+    from fastapi.routing import iter_route_contexts
+
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path is not None and compile_path(route.path)[0].match(request.scope["path"]):
+            found |= set(route.methods or ())
+    return found
 
 
 def responses(*codes: str, writes: bool = False, seals: bool = False) -> dict[int | str, dict[str, Any]]:

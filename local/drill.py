@@ -130,11 +130,12 @@ async def drill(
     environment: Mapping[str, str],
     console: Console,
     *,
+    played: Sequence[Story] | None = None,
     patience_s: float = PATIENCE_S,
     seen: Callable[[Entry], None] = lambda entry: None,
     before: Callable[[str], Awaitable[None]] = at_once,
 ) -> Outcome:
-    """All stories side by side, then how fast each agency answered.
+    """All stories side by side, then how fast each agency answered. ``played``: other stories of the same form.
 
     ``seen`` is told of each line of a case's timeline; ``before`` is awaited before each act of the parties, with its
     path. Raises `DrillFailed`, alone or in an exception group.
@@ -155,7 +156,7 @@ async def drill(
 
     try:
         async with feed.printing(), asyncio.timeout(patience_s), asyncio.TaskGroup() as group:
-            for story in stories():
+            for story in stories() if played is None else played:
                 group.create_task(play(story))
         times = await mechanism.coordinator.get("timeline", "/v1/response-times", **{"from": started.isoformat()})
     except TimeoutError:

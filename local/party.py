@@ -16,6 +16,7 @@ import httpx
 from access.token_source import NoToken, TokenSource
 
 RETRY_S = 0.3
+SERVICES = ("intake", "protection", "referral", "timeline")
 
 
 class DrillFailed(Exception):
@@ -50,7 +51,7 @@ class Party:
         self.acts: list[Act] = []
         self._before = before
         self._client_id = client_id
-        self._urls = {name: environment[f"AMPARO_URL_{name.upper()}"] for name in ("intake", "protection", "timeline")}
+        self._urls = {name: environment[f"AMPARO_URL_{name.upper()}"] for name in SERVICES}
         tokens = TokenSource.from_file(
             client_id=client_id,
             key_file=Path(environment["AMPARO_HOME"]) / "keys" / "clients" / f"{client_id}.jwk",
@@ -71,6 +72,10 @@ class Party:
     async def get(self, service: str, path: str, **query: Any) -> dict[str, Any]:
         """One read. Raises `NotThere`, and `DrillFailed` when it is refused."""
         return await self._answered("GET", service, path, params=query)
+
+    async def attempt(self, method: str, service: str, path: str, **request: Any) -> httpx.Response:
+        """One call as it is given, once, whatever is answered."""
+        return await self._client.request(method, f"{self._urls[service]}{path}", **request)
 
     async def close(self) -> None:
         """Ends the connections."""

@@ -1,16 +1,28 @@
 """What bodies and answers of every API share: strict models, bounded texts and codes, the receipt, versions."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
 from access.policy import DataClass
 from access.problems import Problem
 from eventlog.receipts import Receipt
 from runtime.answers import Answer
 
+WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -42,7 +54,17 @@ Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
 """ISO 3166-2, such as `PE-UCA`."""
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 """A random UUID in lower case."""
-Instant = Annotated[AwareDatetime, Field(ge=EARLIEST)]
+
+
+def _written_out(given: object) -> object:
+    # The library also takes a number for seconds or milliseconds of the epoch, by its size: nobody documents that.
+    if isinstance(given, str) and WRITTEN_OUT.match(given):
+        return given
+    raise PydanticCustomError("datetime_parsing", "an instant is written out")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), Field(ge=EARLIEST)]
+"""RFC 3339 with its time zone; never a number."""
 
 
 class ReceiptAnswer(Answer, says=DataClass.EVIDENCE_METADATA):

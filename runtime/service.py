@@ -9,12 +9,12 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import access.middleware
 import access.problems
+from access.crowds import Crowds, Limits, Route, admit
 from access.tokens import KeySet, Verifier, jwks_over_http
 from eventlog.store import EventStore, Ring
 from runtime import apidocs, database, logs, parked, records, retaking, telemetry
@@ -66,7 +67,7 @@ class Service:
     same worker as ``activities``, on ``task_queue``. ``loops`` gives further background tasks by name, supervised as
     the others are; ``looping`` makes the consumers that those loops run, for the command ``dead-letters``. Routes find
     also ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and ``fingerprint_key`` in
-    ``request.app.state``.
+    ``request.app.state``. ``urgent`` are the routes that a flood of other calls must not keep out.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Service:
         engine: AsyncEngine | None = None,
         verifier: Verifier | None = None,
         clock: Clock = system_clock,
+        urgent: Collection[Route] = (),
         title: str = "",
         summary: str = "",
     ) -> None:
@@ -108,6 +110,7 @@ class Service:
         self._task_queue = task_queue
         self._loops = loops
         self._looping = looping
+        self._urgent = urgent
         self._title = title or f"Amparo: {name}"
         self._summary = summary
         self._supervision = Supervision(())
@@ -126,18 +129,21 @@ class Service:
             redoc_url=None,
             openapi_url="/openapi.json",
         )
+        counted = [Depends(admit)]
         for router in self._routers:
-            app.include_router(router)
+            app.include_router(router, dependencies=counted)
         if self._store is not None:
-            app.include_router(records.router)
+            app.include_router(records.router, dependencies=counted)
         apidocs.install(app)
         app.include_router(self._probes())
         access.problems.install(app)
-        access.middleware.install(app)
+        crowds = Crowds(limits=_limits(self.settings), urgent=self._urgent)
+        access.middleware.install(app, crowds=crowds)
         app.add_middleware(Observed)  # added last, so outermost
         state = app.state
         state.parts, state.engine, state.settings = self.parts, self.engine, self.settings
         state.source, state.clock, state.verifier = self.source, self.clock, self.verifier
+        state.crowds = crowds
         state.fingerprint_key = fingerprint_key(self.settings.receipt_key)
         state.ring = self._ring
         return app
@@ -266,19 +272,22 @@ def run(service: Service) -> None:
     """Serve until SIGTERM or SIGINT; then open requests and loops have five seconds to end."""
     import uvicorn
 
+    from runtime.listening import CarefulProtocol
+
     service.long_lived = True
     config = uvicorn.Config(
         service.app(),
         host=service.settings.host,
         port=service.settings.port,
         loop="uvloop",
-        http="httptools",
+        http=CarefulProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(service.settings.proxies),
+        forwarded_allow_ips=service.settings.proxies or None,
         timeout_graceful_shutdown=DRAIN_REQUESTS_S,
     )
 
@@ -387,6 +396,10 @@ def _setting(place: tuple[int | str, ...]) -> str:
 def _complain(name: str, what: str) -> int:
     print(f"{name}: {what}", file=sys.stderr)
     return 2
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(client=settings.rate_client, urgent=settings.rate_urgent, stranger=settings.rate_stranger)
 
 
 def _verifier(settings: Settings, clock: Clock) -> Verifier:

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from limits import parse
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+
+from runtime.passwords import weak_password
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
@@ -24,7 +27,7 @@ class Settings(BaseSettings):
     passwords, so no field that may hold one shows in ``repr``.
     """
 
-    model_config = SettingsConfigDict(env_prefix="AMPARO_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="AMPARO_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = CHECKOUT / ".amparo"
     """Embedded data folder."""
@@ -88,6 +91,17 @@ class Settings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535)
     """Where to listen."""
 
+    proxies: str = ""
+    """Addresses or networks of the reverse proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed,
+    comma separated. Without it all callers behind a proxy have its address.
+    """
+    rate_client: str = ""
+    """How much one client may ask of this process; default ``6000 per minute``, embedded ten times as much."""
+    rate_urgent: str = ""
+    """How much one client may file, counted apart; default ``1200 per minute``, embedded fifty times as much."""
+    rate_stranger: str = "300 per minute"
+    """How many calls without a valid token one address has, before it is refused unread."""
+
     otlp_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     """Telemetry is on when set."""
 
@@ -102,6 +116,9 @@ class Settings(BaseSettings):
             "temporal_namespace": "default" if embedded else "amparo",
             "audience": f"amparo:{mechanism}",
             "pack": "drill" if embedded else "peru-2021",
+            # One client plays everybody in a drill, and files as fast as it can in a benchmark.
+            "rate_client": "60000 per minute" if embedded else "6000 per minute",
+            "rate_urgent": "60000 per minute" if embedded else "1200 per minute",
         }
         return {**given, **{name: value for name, value in derived.items() if not given.get(name)}}
 
@@ -111,6 +128,22 @@ class Settings(BaseSettings):
             raise ValueError(
                 "AMPARO_KEYRING is for AMPARO_ENVIRONMENT=embedded only: production keeps keys in its key service"
             )
+        return self
+
+    @field_validator("rate_client", "rate_urgent", "rate_stranger")
+    @classmethod
+    def _is_a_rate(cls, text: str) -> str:
+        parse(text)
+        return text
+
+    @model_validator(mode="after")
+    def _secrets_are_nobodys_guess(self) -> Self:
+        if self.environment == "embedded":
+            return self
+        for name in ("database", "sequencer_database", "owner_database", "vault_database"):
+            if fault := weak_password(getattr(self, name)):
+                # The text must not quote the URL: it is printed.
+                raise ValueError(f"AMPARO_{name.upper()}: {fault}")
         return self
 
     @classmethod

@@ -23,6 +23,8 @@ NAME = "intake"
 CONSUMER = "agencies"
 HEARS = "referral"
 """The service whose records say which agencies there are."""
+URGENT = (("POST", "/v1/requests"),)
+"""Nothing else that is asked of the registry may keep a filing out."""
 
 
 def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetch | None = None) -> Parts:
@@ -33,7 +35,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetc
     engine = database.engine(settings.need("database"), name=NAME)
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
     keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
-    vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
+    vault_engine = database.engine(settings.need("vault_database"), name=NAME)
     pack = packs.chosen(settings.pack)
     return Parts(
         engine=engine,
@@ -85,6 +87,7 @@ def create_service(
         task_queue=TASK_QUEUE,
         clock=clock,
         verifier=verifier,
+        urgent=URGENT,
         title="Amparo: the registry",
         summary="Requests for protection and reports of incidents",
     )

@@ -1,5 +1,7 @@
 """How a client names its deed."""
 
+import hashlib
+
 import httpx
 import pytest
 from hypothesis import given
@@ -13,13 +15,18 @@ KEY = b"k" * 32
 BODY: dict[str, list[str]] = {"people": []}
 
 
+def kept(key: str) -> str:
+    """How a client's key is kept: whatever it says, nobody reads it later."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 async def test_the_same_act_has_the_same_name_and_fingerprint(filer: httpx.AsyncClient) -> None:
     """A client that saw no answer sends again, and is known again."""
     first, again = [
         (await filer.post("/v1/things/1", json=BODY, headers={"Idempotency-Key": "k-1"})).json() for _ in range(2)
     ]
     assert first == again
-    assert (first["client"], first["key"]) == ("ngo", "k-1")
+    assert (first["client"], first["key"]) == ("ngo", kept("k-1"))
     assert len(bytes.fromhex(first["fingerprint"])) == 32
 
 
@@ -51,7 +58,7 @@ async def test_a_key_that_is_missing_or_empty_is_told_as_such(filer: httpx.Async
 @pytest.mark.parametrize("key", ["a", "x" * 128, '"quoted"', "!~"])
 async def test_a_key_of_visible_ascii_is_taken_as_it_is(filer: httpx.AsyncClient, key: str) -> None:
     """Up to 128 characters, quotes included."""
-    assert (await filer.post("/v1/things/1", json=BODY, headers={"Idempotency-Key": key})).json()["key"] == key
+    assert (await filer.post("/v1/things/1", json=BODY, headers={"Idempotency-Key": key})).json()["key"] == kept(key)
 
 
 async def test_who_may_not_act_is_told_before_the_key_is_looked_at(http: httpx.AsyncClient, signer: Signer) -> None:

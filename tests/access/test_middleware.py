@@ -1,5 +1,6 @@
 """What every body and every answer obeys."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -151,3 +152,46 @@ async def test_a_fault_in_the_middle_of_an_answer_ends_it() -> None:
 
     await Faults(half)({"type": "http"}, receive, send)
     assert [message.get("more_body") for message in sent] == [None, True]
+
+
+async def test_a_body_that_comes_too_slowly_is_not_waited_for() -> None:
+    """Whoever sends a byte now and then holds nothing for long."""
+
+    async def slow() -> Message:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("the application was called")
+
+    await BodyCap(never, body_seconds=0.01)({"type": "http", "method": "POST", "headers": []}, slow, send)
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
+async def test_no_other_origin_may_read_anything(echo: httpx.AsyncClient) -> None:
+    """No answer allows a page of another origin to read it, nor to send what needs to be asked for first."""
+    origin = {"Origin": "https://elsewhere.test"}
+    asking = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    answers = [
+        await echo.options("/length", headers=asking),
+        await echo.post("/length", content=b"{}", headers={**JSON, **origin}),
+        await echo.get("/page", headers=origin),
+    ]
+    assert answers[0].status_code == 405
+    for response in answers:
+        assert not [name for name in response.headers if name.startswith("access-control-")]
+
+
+async def test_every_answer_demands_encryption_and_isolation(echo: httpx.AsyncClient) -> None:
+    """For two years; no window of another origin keeps hold of ours; no device is asked for."""
+    for response in (await echo.post("/length"), await echo.get("/none"), await echo.get("/page")):
+        assert "max-age=63072000" in response.headers["strict-transport-security"]
+        assert response.headers["cross-origin-opener-policy"] == "same-origin"
+        assert response.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "geolocation=()" in response.headers["permissions-policy"]

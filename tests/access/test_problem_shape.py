@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from access import problems
 from access.problems import MEDIA_TYPE, PROBLEMS, Problem, responses
 from tests.access.problems_asserts import assert_problem
 from tests.access.service import CANARY, Signer, client_of, service
@@ -197,3 +199,20 @@ def test_documentation_lists_codes_by_status() -> None:
     for code in ("invalid-request", "idempotency-key-reused", "text-too-long"):
         assert f"`{code}`: {PROBLEMS[code][1]}" in documented[422]["description"]
     assert "idempotency" not in str(responses())
+
+
+async def test_a_refused_method_is_answered_with_all_that_the_path_knows() -> None:
+    """Though each is a route of its own."""
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get("/both/{thing}")
+    async def look(thing: str) -> None: ...
+
+    @app.post("/both/{thing}")
+    async def act(thing: str) -> None: ...
+
+    async with client_of(app) as client:
+        refused = await client.put("/both/1")
+    assert_problem(refused, "method-not-allowed")
+    assert refused.headers["allow"] == "GET, POST"

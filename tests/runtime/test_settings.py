@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from runtime import settings as module
 from runtime.settings import SettingMissing, Settings
@@ -52,13 +53,53 @@ def test_a_missing_setting_is_named() -> None:
 
 def test_no_password_shows() -> None:
     """In whatever prints the settings."""
-    url = "postgresql+psycopg://app:hunter2@127.0.0.1/pe_intake"
+    url = "postgresql+psycopg://app:x7Qh2vN0pLr84sTz@127.0.0.1/pe_intake"
     found = Settings(database=url, sequencer_database=url, owner_database=url, vault_database=url)
-    assert "hunter2" not in repr(found)
-    assert "hunter2" not in str(found)
+    assert "x7Qh2vN0pLr84sTz" not in repr(found)
+    assert "x7Qh2vN0pLr84sTz" not in str(found)
 
 
 def test_production_refuses_a_local_keyring(tmp_path: Path) -> None:
     """Keys in files are for one machine; a stolen backup would open every case."""
     with pytest.raises(ValueError, match="AMPARO_KEYRING"):
         Settings(environment="production", keyring=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "postgres",
+        "amparo",
+        "pe_intake_app",
+        "Amparo-Postgres",
+        "changeme-changeme",
+        "aaaaaaaaaaaaaaaa",
+        "short-1234",
+        "",
+    ],
+)
+@pytest.mark.parametrize("name", ["database", "sequencer_database", "owner_database", "vault_database"])
+def test_a_default_password_is_refused_outside_the_embedded_stack(name: str, password: str) -> None:
+    """The refusal names the variable and never the password."""
+    url = f"postgresql+psycopg://pe_intake_app:{password}@db/pe_intake"
+    with pytest.raises(ValidationError) as refused:
+        Settings(environment="production", **{name: url})
+    (error,) = refused.value.errors()
+    assert f"AMPARO_{name.upper()}" in error["msg"]
+    assert not password or password not in error["msg"]
+    assert Settings(environment="embedded", **{name: url})
+
+
+@pytest.mark.parametrize("password", ["x7Qh2vN0pLr84sTz", "correct%20horse%20battery%20staple", None])
+def test_a_password_of_ones_own_is_taken(password: str | None) -> None:
+    """And a URL without one: then a certificate shows who connects."""
+    given = "" if password is None else f":{password}"
+    url = f"postgresql+psycopg://pe_intake_app{given}@db/pe_intake"
+    assert Settings(environment="production", database=url).database == url
+
+
+@pytest.mark.parametrize("text", ["much", "0.5 per minute", "12"])
+def test_a_rate_that_means_nothing_is_refused(text: str) -> None:
+    """A process does not start with a door that somebody mistyped open."""
+    with pytest.raises(ValidationError):
+        Settings(rate_client=text)

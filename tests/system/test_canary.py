@@ -5,15 +5,22 @@ might hold it.
 """
 
 import base64
+import os
+import re
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from local import drill, postgres, simulator
-from tests.system.searching import files_below, fragments, search
+from local import drill, leak_drill, postgres, simulator
+from local.leak_drill import PLACES
+from local.leaks import Found, files_below, fragments, search
+from local.stackfile import CHECKOUT
 from tests.system.whole import Whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
@@ -54,7 +61,7 @@ def test_nothing_filed_stands_in_clear_in_any_file(whole: Whole) -> None:
     files = list(files_below(whole.home))
     names = {file.relative_to(whole.home).parts[0] for file in files}
     assert {"postgres", "kafka", "temporal", "logs"} <= names
-    assert search(files, texts) == {}
+    assert search(files, texts).hits == {}
 
 
 def test_the_search_finds_what_a_server_stores(whole: Whole) -> None:
@@ -70,7 +77,7 @@ def test_the_search_finds_what_a_server_stores(whole: Whole) -> None:
             connection.execute("INSERT INTO leak VALUES (jsonb_build_object('subject', %s::text))", [leak])
         checkpoint(whole)
         found = search(files_below(whole.home / "postgres" / "data" / "base"), [leak])
-        assert len(found) == 1
+        assert len(found.hits) == 1
     finally:
         with postgres.connect(admin) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -94,12 +101,11 @@ def test_a_leak_planted_in_a_copy_is_found(whole: Whole, tmp_path: Path, disguis
     """One name in one file is enough to be found, in whatever way it was encoded."""
     leak = sorted(personal_texts())[secrets.randbelow(len(personal_texts()))]
     copies = list(copied(whole, tmp_path))
-    clean = search(copies, [leak])
-    assert clean == {}
+    assert search(copies, [leak]).hits == {}
     for copy in copies:
         content = copy.read_bytes()
         copy.write_bytes(content[: len(content) // 2] + disguise(leak) + content[len(content) // 2 :])
-    assert search(copies, [leak]) == {str(copy): [leak] for copy in copies}
+    assert search(copies, [leak]).hits == {str(copy): [leak] for copy in copies}
 
 
 def copied(whole: Whole, folder: Path) -> Iterable[Path]:
@@ -108,3 +114,33 @@ def copied(whole: Whole, folder: Path) -> Iterable[Path]:
     segment = next(home.glob("kafka/data/amparo.*.intake-0/*.log"))
     for file in (home / "logs" / "intake.log", segment, home / "temporal" / "temporal.db"):
         yield Path(shutil.copyfile(file, folder / file.name))
+
+
+def test_the_drill_that_looks_for_leaks_finds_its_controls_and_nobody(tmp_path: Path) -> None:
+    """Names, telephones, places and narratives go through filing, refusals, failures and a killed activity; no place
+    that holds a control holds one of them.
+    """
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("AMPARO_", "OTEL_"))}
+    command = [sys.executable, "-m", "local.leak_drill", "--home", str(tmp_path / "stack")]
+    done = subprocess.run(command, env=settings, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {line.split("  ")[0]: line for line in done.stdout.splitlines()}
+    for place in PLACES:
+        assert re.search(r" 0 +found", rows[place]), done.stdout
+
+
+def test_the_drill_says_so_when_somebody_leaked_or_a_control_was_missed() -> None:
+    """Nothing found is no good news where the search finds nothing at all."""
+    leak, control = "Lukarintopesa", "Control0123456789abcdef"
+    places = dict.fromkeys(PLACES, control)
+
+    def seen(*texts: str) -> Found:
+        hits = {"a file": list(texts)} if texts else {}
+        return Found(files=1, read_bytes=1, unpacked={}, unpacked_bytes=0, hits=hits)
+
+    quiet = Console(quiet=True)
+    clean = dict.fromkeys(PLACES, seen(control))
+    assert leak_drill.report({**clean, "all else": seen()}, places, quiet)
+    assert not leak_drill.report({**clean, "all else": seen(leak)}, places, quiet)
+    assert not leak_drill.report({**clean, "kafka": seen(control, leak)}, places, quiet)
+    assert not leak_drill.report({**clean, "logs": seen()}, places, quiet)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy import Select, select, tuple_
 
 from access.authorization import allowed, may
@@ -14,6 +14,7 @@ from access.problems import FieldError, Problem, responses
 from eventlog.store import Actor
 from procedures import packs
 from runtime.answers import Answer, Says
+from runtime.forms import Instant
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, cursor, place
 from services.timeline import visibility
 from services.timeline.api.reached import MarkOf, is_stale
@@ -27,9 +28,9 @@ AgencyId = Annotated[str, Path(max_length=128, pattern=r"^[A-Za-z0-9._:@-]+$")]
 Purpose = Annotated[
     str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", description="Only referrals for this")
 ]
-From = Annotated[AwareDatetime | None, Query(alias="from", description="Only referrals sent at or after this instant")]
-To = Annotated[AwareDatetime | None, Query(alias="to", description="Only referrals sent before this instant")]
-AsOf = Annotated[AwareDatetime | None, Query(description="As things stood then; by default now. Not in the future")]
+From = Annotated[Instant | None, Query(alias="from", description="Only referrals sent at or after this instant")]
+To = Annotated[Instant | None, Query(alias="to", description="Only referrals sent before this instant")]
+AsOf = Annotated[Instant | None, Query(description="As things stood then; by default now. Not in the future")]
 
 
 class AgencyItem(Answer, says=DataClass.AGENCY_FACTS):

@@ -1,0 +1,19 @@
+"""schemathesis finds nothing at protection."""
+
+from pathlib import Path
+
+from runtime.settings import Settings
+from services.protection.app import create_service
+from tests.services.fuzzing import AMOUNTS, UNLIMITED, fuzz, listening
+from tests.services.people import Issuer
+
+PEERS = {"ngo-one": ("filer", "ngo-one"), "ngo-two": ("filer", "ngo-two"), "staff": ("coordinator", "dgdh")}
+
+
+@AMOUNTS
+def test_schemathesis_finds_nothing(protection_settings: Settings, tmp_path: Path, examples: int, phases: str) -> None:
+    """Every operation, all checks, objects of two peers among them."""
+    issuer = Issuer()
+    service = create_service(protection_settings.model_copy(update=UNLIMITED), verifier=issuer.verifier)
+    with listening(service, issuer, PEERS) as url:
+        fuzz(url, tmp_path, peers=PEERS, examples=examples, phases=phases)
