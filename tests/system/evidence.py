@@ -20,8 +20,11 @@ from local.stackfile import Stack
 from services.timeline.log import leaf
 from tests.eventually import eventually
 
-SOURCES = ("intake", "protection", "referral")
-CONSUMING = ("protection", "referral", "timeline", "workflows")
+ACTED_ON = ("intake", "protection", "referral")
+"""The sources whose events are what somebody did through an API."""
+SOURCES = (*ACTED_ON, "vault")
+"""All sources; the vault's events are the looks at personal data."""
+CONSUMING = ("intake", "protection", "referral", "timeline", "workflows")
 ACTS = ("referrals", "acknowledged", "accepted", "rejected", "answered", "recalled", "open")
 
 

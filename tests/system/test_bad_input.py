@@ -189,7 +189,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
 def deeds(whole: Whole) -> dict[str, int]:
     """How many events each store holds that somebody caused; what time causes goes on meanwhile."""
     counts = {}
-    for service in evidence.SOURCES:
+    for service in evidence.ACTED_ON:
         events = [
             record_pb2.Event.FromString(bytes(e))
             for (e,) in evidence.rows(whole.stack, service, "SELECT event FROM events")

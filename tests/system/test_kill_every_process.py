@@ -23,6 +23,7 @@ KILLS = (
     *((simulator, "referral.acknowledged") for simulator in programs.SIMULATORS),
     ("postgres", "preliminary_report.issued"),
     ("protection", "measure.proposed"),
+    ("vault", "resolution.issued"),
     ("kafka", "resolution.issued"),
     ("temporal", "measure.accepted"),
     ("timeline", "measure.sent"),
