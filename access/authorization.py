@@ -12,7 +12,7 @@ from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from access import queries
+from access import queries, refusals
 from access.policy import ACTIONS, INTERNAL, Action, Role, may_at_all, telling
 from access.problems import Problem
 from access.tokens import Verifier
@@ -57,10 +57,11 @@ class May:
         self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Actor:
         """The actor. Raises `Problem` ``unauthenticated``; ``forbidden`` when its role does not include the action,
-        ``invalid-request`` for a query that the route does not know."""
+        which is recorded (`access.refusals`), ``invalid-request`` for a query that the route does not know."""
         actor = await authenticated(request)
         if not allowed(actor.role, self.action):
             _log.warning("forbidden", action=self.action, role=actor.role if actor.role in set(Role) else "unknown")
+            await refusals.record(request, actor, self.action)
             raise Problem("forbidden")
         queries.check(request)
         request.state.actor, request.state.action = actor, self.action

@@ -145,7 +145,7 @@ class Service:
         state.source, state.clock, state.verifier = self.source, self.clock, self.verifier
         state.crowds = crowds
         state.fingerprint_key = fingerprint_key(self.settings.receipt_key)
-        state.ring = self._ring
+        state.ring, state.vault = self._ring, getattr(self.parts, "vault", None)
         return app
 
     @property

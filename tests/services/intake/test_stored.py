@@ -147,6 +147,34 @@ async def test_who_is_refused_anothers_texts_is_recorded(
         assert (await connection.execute(untold)).scalar_one() == 1
 
 
+async def test_who_asks_for_what_its_role_never_reads_is_recorded_too(
+    enter: Enter, registry_settings: Settings, postgres: str
+) -> None:
+    """A police unit that tries the registry is seen trying it, and the person can learn of it: the first time at once,
+    the others counted. What somebody typed in the place of an id is not kept.
+    """
+    case_id = (await filed(enter()))["case_id"]
+    police = enter("police_unit", unit="unit-curious")
+    for path in (f"/v1/requests/{case_id}", f"/v1/requests/{case_id}", "/v1/requests/Illari Invented", "/v1/incidents"):
+        assert (await police.get(path)).status_code == 403
+    assert (await enter("observer", unit="unit-copies").get("/v1/records")).status_code == 403
+    url = postgres.rsplit("/", 1)[0] + f"/{registry_settings.mechanism}_vault"
+    found = await accesses(_engine(url))
+    (first,) = [each for each in found if each.event.actor.unit == "unit-curious"]
+    assert (first.kind, first.payload.purpose, first.payload.rule) == ("PersonalDataRefused", "request.read", "role")
+    assert (list(first.payload.about), list(first.payload.cases)) == ([f"case/{case_id}"], [case_id])
+    async with _engine(url).connect() as connection:
+        untold = text("SELECT untold, about FROM refusals WHERE unit = 'unit-curious'")
+        assert tuple((await connection.execute(untold)).one()) == (3, [f"case/{case_id}"])
+    assert [each.payload.purpose for each in found if each.event.actor.unit == "unit-copies"] == ["records.read"]
+
+
+async def test_without_a_record_nobody_is_even_refused(enter: Enter, registry: Registry) -> None:
+    """Where a refusal cannot be recorded, the answer is that a part is away."""
+    registry.parts.vault._engine = _engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    assert (await enter("police_unit", unit="unit-curious").get("/v1/requests")).status_code == 503
+
+
 async def test_the_read_tables_are_what_their_streams_give(
     enter: Enter, registry: Registry, registry_settings: Settings
 ) -> None:
