@@ -193,8 +193,11 @@ async def measure(ground: Ground, load: Load, size: Size) -> list[Figure]:
             "unsafe": lambda: _unsafe(floor, size.events, writers=WRITERS),
             "peer": lambda: _saved_at_once(peer, size.events),
         }
+        ground.settle()
         singly = await _rates(one, events=size.events, rounds=size.rounds)
+        ground.settle()
         at_once = await _rates(crowd, events=size.events // WRITERS * WRITERS, rounds=size.rounds)
+        ground.settle()
         together = await _rates(batched, events=size.batches * BATCH, rounds=size.rounds)
     peer.close()
     return [

@@ -81,6 +81,11 @@ class Ground:
         self.make(urls["owner"], *statements)
         return urls
 
+    def settle(self) -> None:
+        """Has PostgreSQL write out what earlier measurements left, so that no round pays for them."""
+        with postgres.connect(self.value("AMPARO_POSTGRES")) as connection:
+            connection.execute("CHECKPOINT")
+
     @staticmethod
     def make(owner: str, *statements: str) -> None:
         """Runs statements as a database's owner."""
