@@ -24,12 +24,7 @@ READING = {"GET", "HEAD", "OPTIONS"}
 def app(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """A service's application as its process builds it. Nothing is connected to."""
     name: str = request.param
-    try:
-        create_service = import_module(f"services.{name}.app").create_service
-    except ModuleNotFoundError as missing:
-        if missing.name != f"services.{name}.app":
-            raise
-        pytest.skip(f"services.{name} has no application yet")
+    create_service = import_module(f"services.{name}.app").create_service
     keys.init(tmp_path, mechanism="pe")
     url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     given = {
