@@ -9,11 +9,9 @@ the key of the tags on what goes through Kafka, the same for every process
 """
 
 import argparse
-import base64
 import fcntl
 import json
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,8 +79,8 @@ def _keyring(folder: Path, *, anew: bool) -> list[str]:
             " opened with it only. Put it back from your copy of the keys. Where there is none, --new-keyring makes"
             " another, for what is filed from now on"
         )
-    name = f"k-{secrets.token_hex(4)}"
-    held = {"current": name, "keys": {name: _random()}, "root": _random()}
+    name = keyring.new_version()
+    held = {"current": name, "keys": {name: keyring.new_key()}, "root": keyring.new_key()}
     private_files.write(file, json.dumps(held, indent=1))
     return ["keyring"]
 
@@ -99,7 +97,7 @@ def _transport(folder: Path) -> list[str]:
     file = folder / TRANSPORT_FILE
     if file.exists():
         return []
-    private_files.write(file, _random() + "\n")
+    private_files.write(file, keyring.new_key() + "\n")
     return ["transport"]
 
 
@@ -147,10 +145,6 @@ def _key_pair() -> dict[str, Any]:
 def _signing_key() -> dict[str, Any]:
     key = ECKey.generate_key("P-256")
     return {**key.as_dict(private=True), "kid": key.thumbprint(), "use": "sig", "alg": "ES256"}
-
-
-def _random() -> str:
-    return base64.b64encode(secrets.token_bytes(keyring.KEY_BYTES)).decode()
 
 
 def main(arguments: list[str] | None = None) -> int:

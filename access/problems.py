@@ -228,6 +228,7 @@ def install(app: "FastAPI") -> None:
     from sqlalchemy.exc import DataError, InterfaceError, OperationalError
     from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+    from access.keyring import KeyringUnavailable
     from eventlog.store import StreamMoved
 
     async def on_problem(request: Request, error: Exception) -> Response:
@@ -253,7 +254,7 @@ def install(app: "FastAPI") -> None:
     async def on_race(request: Request, error: Exception) -> Response:
         return answer("conflict")
 
-    async def on_lost_database(request: Request, error: Exception) -> Response:
+    async def on_lost_part(request: Request, error: Exception) -> Response:
         return fault(error, code="unavailable")
 
     async def on_value_no_database_takes(request: Request, error: Exception) -> Response:
@@ -265,8 +266,8 @@ def install(app: "FastAPI") -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(StreamMoved, on_race)
     app.add_exception_handler(DataError, on_value_no_database_takes)
-    for lost in (OperationalError, InterfaceError, PoolExhausted):
-        app.add_exception_handler(lost, on_lost_database)
+    for lost in (OperationalError, InterfaceError, PoolExhausted, KeyringUnavailable):
+        app.add_exception_handler(lost, on_lost_part)
 
 
 def _methods(request: Request) -> set[str]:

@@ -11,13 +11,14 @@ import json
 import secrets
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, UUID
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from access.keyring import KEY_BYTES, Keyring, Wrapped
@@ -32,6 +33,7 @@ REFILL_BELOW = 16
 MAX_KEYS_RELEASED = 1000  # of one call
 SEALING_REMEMBERED = timedelta(minutes=5)
 MAX_SEALING_REMEMBERED = 4096
+CLOSED_VERSION = "KV001"  # what the database answers to a key under a version that was closed since it was wrapped
 SEAL = "seal"
 """The purpose under which a key is released to seal with."""
 
@@ -94,14 +96,12 @@ class Vault:
             if len(self._ready) >= REFILL_BELOW:
                 return
             fresh = [SubjectKey(str(uuid.uuid4()), secrets.token_bytes(KEY_BYTES)) for _ in range(BATCH)]
-            wrapped = await self._keyring.wrap([key.secret for key in fresh])
-            rows = {
-                "key_ids": [uuid.UUID(key.id) for key in fresh],
-                "masters": [one.master for one in wrapped],
-                "wrapped": [one.ciphertext for one in wrapped],
-            }
-            async with self._engine.connect() as connection:
-                await connection.execute(_INSERT, rows)
+            try:
+                await self._insert(fresh)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != CLOSED_VERSION:
+                    raise
+                await self._insert(fresh)  # the keyring's version changed in between: now under the new one
             self._ready.extend(fresh)  # only now: a key that the vault does not have must seal nothing
 
     async def take(self) -> SubjectKey:
@@ -186,12 +186,27 @@ class Vault:
             self._remember(key_id, secret)
         return {**known, **released}
 
+    async def keep(self) -> None:
+        """What the keyring has to have done all the while, for ever. Raises `access.keyring.KeyringUnavailable`."""
+        await self._keyring.keep()
+
     async def close(self) -> None:
-        """Wait for a refill under way. Keys made ahead are forgotten."""
+        """Wait for a refill under way, and end the keyring's connections. Keys made ahead are forgotten."""
         if self._refill is not None:
             await self._refill
         self._ready.clear()
         self._sealing.clear()
+        await self._keyring.close()
+
+    async def _insert(self, fresh: Sequence[SubjectKey]) -> None:
+        wrapped = await self._keyring.wrap([key.secret for key in fresh])
+        rows = {
+            "key_ids": [uuid.UUID(key.id) for key in fresh],
+            "masters": [one.master for one in wrapped],
+            "wrapped": [one.ciphertext for one in wrapped],
+        }
+        async with self._engine.connect() as connection:
+            await connection.execute(_INSERT, rows)
 
     def _headers(self) -> str:
         headers = self._tracing.inject()

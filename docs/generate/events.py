@@ -24,7 +24,7 @@ STREAMS = {
     "intake": "`request/…`, `incident/…`",
     "protection": "`case/…`, `measure/…`",
     "referral": "`referral/…`, `agency/…`",
-    "vault": "`access/…`, `refusal/…`",
+    "vault": "`access/…`, `refusal/…`, `keys/…`",
 }
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from access.keyring import FileKeyring
 from access.tokens import Verifier
 from access.vault import Vault
 from eventlog.consumer import Consumer
 from eventlog.store import EventStore, Ring
 from eventlog.transparency.note import NoteSigner
 from procedures import packs
-from runtime import agencies, database, gaps, telemetry
+from runtime import agencies, database, gaps, keyrings, telemetry
 from runtime.clock import Clock, system_clock
 from runtime.gaps import Fetch
 from runtime.secrets import origin
@@ -34,7 +33,6 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetc
     """
     engine = database.engine(settings.need("database"), name=NAME)
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
-    keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
     vault_engine = database.engine(settings.need("vault_database"), name=NAME)
     pack = packs.chosen(settings.pack)
     return Parts(
@@ -45,7 +43,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, fetch: Fetc
             source=settings.source(NAME), codec=CODEC, signer=signer, clock=clock, tracing=telemetry.messaging
         ),
         ring=Ring(engine),
-        vault=Vault(vault_engine, keyring, clock=clock, tracing=telemetry.messaging),
+        vault=Vault(vault_engine, keyrings.keyring(settings), clock=clock, tracing=telemetry.messaging),
         signer=signer,
         clock=clock,
         pack=(pack.id, pack.version),

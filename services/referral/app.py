@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from access.keyring import FileKeyring
 from access.tokens import Verifier
 from access.vault import Vault
 from eventlog.consumer import Consumer
 from eventlog.store import EventStore, Ring
 from eventlog.transparency.note import NoteSigner
-from runtime import database, gaps, telemetry
+from runtime import database, gaps, keyrings, telemetry
 from runtime.clock import Clock, system_clock
 from runtime.secrets import origin
 from runtime.service import Service
@@ -33,7 +32,6 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, registry: R
     """
     engine = database.engine(settings.need("database"), name=NAME)
     signer = NoteSigner.load(settings.need("receipt_key").read_text())
-    keyring = FileKeyring.open(settings.need("keyring"), environment=settings.environment)
     vault_engine = database.engine(settings.need("vault_database"), pool_size=4, name=NAME)
     return Parts(
         engine=engine,
@@ -43,7 +41,7 @@ def create_parts(settings: Settings, *, clock: Clock = system_clock, registry: R
         ),
         ring=Ring(engine),
         bell=Bell(engine),
-        vault=Vault(vault_engine, keyring, clock=clock, tracing=telemetry.messaging),
+        vault=Vault(vault_engine, keyrings.keyring(settings), clock=clock, tracing=telemetry.messaging),
         signer=signer,
         registry=registry or Versions(settings, "intake"),
         clock=clock,

@@ -288,6 +288,10 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
         (vault.PersonalDataRead, _access("personal_data.read", "purpose")),
         (vault.PersonalDataSealed, _access("personal_data.sealed")),
         (vault.PersonalDataRefused, _access("personal_data.refused", "purpose", "times")),
+        # What became of the key over all keys.
+        (vault.KeyRotationBegun, _access("keys.rotation_begun", "version", "keys")),
+        (vault.KeysRewrapped, _access("keys.rewrapped", "version", "keys", "destroyed")),
+        (vault.KeyVersionsRetired, _access("keys.versions_retired")),
     )
 }
 KINDS: Mapping[str, str] = {name: say(message()).kind for name, (message, say) in _KINDS.items()}

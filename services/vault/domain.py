@@ -40,4 +40,37 @@ class PersonalDataRefused:
     service: str
 
 
-EVENTS: tuple[type, ...] = (PersonalDataRead, PersonalDataSealed, PersonalDataRefused)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyRotationBegun:
+    """A new version of the key-encryption key is there: see the contract for each field of these."""
+
+    version: str
+    before: tuple[str, ...]
+    keys: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeysRewrapped:
+    """Every key that is not destroyed is under the new version."""
+
+    version: str
+    before: tuple[str, ...]
+    keys: int
+    destroyed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyVersionsRetired:
+    """Earlier versions open nothing any more."""
+
+    versions: tuple[str, ...]
+
+
+EVENTS: tuple[type, ...] = (
+    PersonalDataRead,
+    PersonalDataSealed,
+    PersonalDataRefused,
+    KeyRotationBegun,
+    KeysRewrapped,
+    KeyVersionsRetired,
+)

@@ -55,3 +55,31 @@ class PersonalDataRefused(_message.Message):
     times: int
     service: str
     def __init__(self, purpose: _Optional[str] = ..., rule: _Optional[str] = ..., about: _Optional[_Iterable[str]] = ..., cases: _Optional[_Iterable[str]] = ..., times: _Optional[int] = ..., service: _Optional[str] = ...) -> None: ...
+
+class KeyRotationBegun(_message.Message):
+    __slots__ = ("version", "before", "keys")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    before: _containers.RepeatedScalarFieldContainer[str]
+    keys: int
+    def __init__(self, version: _Optional[str] = ..., before: _Optional[_Iterable[str]] = ..., keys: _Optional[int] = ...) -> None: ...
+
+class KeysRewrapped(_message.Message):
+    __slots__ = ("version", "before", "keys", "destroyed")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    DESTROYED_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    before: _containers.RepeatedScalarFieldContainer[str]
+    keys: int
+    destroyed: int
+    def __init__(self, version: _Optional[str] = ..., before: _Optional[_Iterable[str]] = ..., keys: _Optional[int] = ..., destroyed: _Optional[int] = ...) -> None: ...
+
+class KeyVersionsRetired(_message.Message):
+    __slots__ = ("versions",)
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, versions: _Optional[_Iterable[str]] = ...) -> None: ...
