@@ -173,6 +173,7 @@ class FileKeyring:
             self._write({**held, "keys": kept})
 
     def _read(self) -> None:
+        seen: tuple[int, ...] | None
         try:
             found = os.stat(self._file)
             seen = (found.st_mtime_ns, found.st_ino, found.st_size)

@@ -118,13 +118,21 @@ def logs(
 
 
 @app.command()
-def env(program: Annotated[str, typer.Argument(help="One program's settings instead of the stack's.")] = "") -> None:
+def env(
+    program: Annotated[str, typer.Argument(help="One program's settings instead of the stack's.")] = "",
+    owner: Annotated[bool, typer.Option("--owner", help="With its database's owner, whom no program runs as.")] = False,
+) -> None:
     """Settings as lines for a shell; they hold passwords."""
     with _faults():
         running = stackfile.existing(stackfile.home_folder())
         if program and program not in [row.name for row in programs.processes(running)]:
             raise StackFault(program, "there is no such program", advice="`make status` names the programs")
         values = programs.environment(running, program) if program else running.values
+        if owner:
+            url = running.databases().get(f"{program}_owner")
+            if url is None:
+                raise StackFault(program or "env", "has no database of its own", advice="name a service")
+            values = {**values, "AMPARO_OWNER_DATABASE": url}
         for name, value in sorted(values.items()):
             print(f"{name}={shlex.quote(value)}")
 
