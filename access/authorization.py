@@ -10,41 +10,22 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials
 
 from access import queries, refusals
+from access.authentication import authenticated, documented
 from access.policy import ACTIONS, INTERNAL, Action, Role, may_at_all, telling
 from access.problems import Problem
-from access.tokens import Verifier
 from eventlog.store import Actor
 
 __all__ = ["ACTIONS", "Action", "May", "Role", "allowed", "authenticated", "may"]
 
 _log = structlog.get_logger("access.authorization")
-_bearer = HTTPBearer(auto_error=False, bearerFormat="at+jwt, ES256", scheme_name="token")
 
 
 def allowed(role: str, action: Action) -> bool:
     """Whether the policy gives the action to the role at all. An unknown role has none."""
     return may_at_all(role, action)
-
-
-async def authenticated(request: Request) -> Actor:
-    """Whom the bearer token names, by ``request.app.state.verifier``. Raises `Problem` ``unauthenticated``.
-
-    Asked by several dependencies of a route, it looks once. They call it, since for the framework to work out a
-    dependency costs more than the look.
-    """
-    known: Actor | None = getattr(request.state, "authenticated", None)
-    if known is not None:
-        return known
-    credentials = await _bearer(request)
-    if credentials is None:
-        raise Problem("unauthenticated", headers={"WWW-Authenticate": 'Bearer realm="amparo"'})
-    verifier: Verifier = request.app.state.verifier
-    actor = await verifier.verify(credentials.credentials)
-    request.state.authenticated = actor
-    return actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +35,7 @@ class May:
     action: Action
 
     async def __call__(
-        self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+        self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(documented)]
     ) -> Actor:
         """The actor. Raises `Problem` ``unauthenticated``; ``forbidden`` when its role does not include the action,
         which is recorded (`access.refusals`), ``invalid-request`` for a query that the route does not know."""

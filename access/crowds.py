@@ -24,7 +24,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from access.authorization import authenticated
+from access.authentication import authenticated
 from access.problems import Problem, answer
 
 PLACES = 8

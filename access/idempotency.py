@@ -15,7 +15,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from access.authorization import authenticated
+from access.authentication import authenticated
 from eventlog.store import ActKey
 
 VISIBLE_ASCII = r"^[\x21-\x7e]+$"

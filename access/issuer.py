@@ -1,18 +1,17 @@
 """Owns the embedded stack's identity provider: a token endpoint for clients that hold a key (RFC 6749 section 4.4, RFC
 7523).
 
-It gives 5-minute ES256 access tokens (RFC 9068) for a signed assertion that is good for one use. It knows clients, no
-people, and refuses to start outside the embedded stack. `python -m access.issuer`; settings AMPARO_ENVIRONMENT,
-AMPARO_KEYRING (the folder that `access.keys` made), AMPARO_HOST, AMPARO_PORT, AMPARO_ISSUER, AMPARO_TOKEN_ENDPOINT,
-AMPARO_AUDIENCE.
+It gives 5-minute ES256 access tokens (RFC 9068) for a signed assertion that is good for one use, each bound to the key
+of the proof that came with it (RFC 9449). It knows clients, no people, and refuses to start outside the embedded stack.
+`python -m access.issuer`; settings AMPARO_ENVIRONMENT, AMPARO_KEYRING (the folder that `access.keys` made),
+AMPARO_HOST, AMPARO_PORT, AMPARO_ISSUER, AMPARO_TOKEN_ENDPOINT, AMPARO_AUDIENCE.
 """
 
 import json
 import os
 import secrets
 import sys
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,10 +28,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from access import private_files
+from access.dpop import ALGORITHM, SCHEME, BadProof, Proofs
 from access.keys import ISSUER_FILE, REGISTRY_FILE
+from access.once import Full, Once
 from access.private_files import UnsafeKeyFile
 
-ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105
 TOKEN_LIFETIME = timedelta(minutes=5)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -113,23 +113,24 @@ class Issuer:
         self._audience = audience
         self._clock = clock
         self._started = int(clock().timestamp())
-        self._used: set[tuple[str, str]] = set()
-        self._used_until: deque[tuple[float, tuple[str, str]]] = deque()
+        self._used = Once(keep=ASSERTION_LIFETIME + 2 * CLOCK_SKEW, clock=clock)
+        self._proofs = Proofs(bases=[token_endpoint], clock=clock)
 
-    def grant(self, form: Mapping[str, str]) -> dict[str, object]:
-        """The token answer for a form. Raises `Declined`."""
+    def grant(self, form: Mapping[str, str], proofs: Sequence[str]) -> dict[str, object]:
+        """The token answer for a form; ``proofs`` are its ``DPoP`` headers. Raises `Declined`."""
         if "grant_type" not in form:
             raise Declined("invalid_request")
         if form["grant_type"] != "client_credentials":
             raise Declined("unsupported_grant_type")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
             raise Declined("invalid_client", 401)
+        jkt = self._possession(proofs)
         client_id, client = self._authenticate(form["client_assertion"])
         if form.get("client_id", client_id) != client_id:
             raise Declined("invalid_client", 401)
         return {
-            "access_token": self._token(client_id, client),
-            "token_type": "Bearer",
+            "access_token": self._token(client_id, client, jkt),
+            "token_type": SCHEME,
             "expires_in": int(TOKEN_LIFETIME.total_seconds()),
         }
 
@@ -143,6 +144,15 @@ class Issuer:
             )
         return {"keys": published}
 
+    def _possession(self, proofs: Sequence[str]) -> str:
+        """The thumbprint of the key that the token will be bound to."""
+        if len(proofs) != 1:
+            raise Declined("invalid_dpop_proof")
+        try:
+            return self._proofs.check(proofs[0], method="POST", path="").jkt
+        except BadProof:
+            raise Declined("invalid_dpop_proof") from None
+
     def _authenticate(self, assertion: str) -> tuple[str, Client]:
         claimed = _unverified(assertion).get("iss")
         client = self._files.client(claimed) if isinstance(claimed, str) else None
@@ -154,7 +164,8 @@ class Issuer:
             raise Declined("invalid_client", 401) from None
         if not self._acceptable(claims):
             raise Declined("invalid_client", 401)
-        self._use_once((claims["sub"], claims["jti"]), until=claims["exp"])
+        if not self._used.use((claims["sub"], claims["jti"])):
+            raise Declined("invalid_client", 401)
         return claims["sub"], client
 
     def _acceptable(self, claims: Mapping[str, Any]) -> bool:
@@ -175,17 +186,7 @@ class Issuer:
             and issued >= self._started
         )
 
-    def _use_once(self, assertion: tuple[str, str], *, until: int) -> None:
-        now = self._clock().timestamp()
-        while self._used_until and self._used_until[0][0] <= now:
-            self._used.discard(self._used_until.popleft()[1])
-        if assertion in self._used:
-            raise Declined("invalid_client", 401)
-        self._used.add(assertion)
-        # Kept for the longest life, not its own, so that the queue stays in order.
-        self._used_until.append((now + (ASSERTION_LIFETIME + 2 * CLOCK_SKEW).total_seconds(), assertion))
-
-    def _token(self, client_id: str, client: Client) -> str:
+    def _token(self, client_id: str, client: Client, jkt: str) -> str:
         now = self._clock()
         kid, key = self._files.signing()[0]
         claims: dict[str, Any] = {
@@ -196,6 +197,7 @@ class Issuer:
             "iat": int(now.timestamp()),
             "exp": int((now + TOKEN_LIFETIME).timestamp()),
             "jti": secrets.token_urlsafe(16),
+            "cnf": {"jkt": jkt},
             "amparo_role": client.role,
         }
         if client.unit:
@@ -208,9 +210,12 @@ def create_app(issuer: Issuer) -> Starlette:
 
     async def token(request: Request) -> Response:
         try:
-            return JSONResponse(issuer.grant(await _form(request)), headers=HEADERS)
+            given = issuer.grant(await _form(request), request.headers.getlist("dpop"))
+            return JSONResponse(given, headers=HEADERS)
         except Declined as declined:
             return JSONResponse({"error": declined.error}, status_code=declined.status, headers=HEADERS)
+        except Full:
+            return JSONResponse({"error": "temporarily_unavailable"}, status_code=503, headers=HEADERS)
         except (UnsafeKeyFile, OSError, ValueError) as error:
             print(f"the issuer's files cannot be used: {type(error).__name__}", file=sys.stderr)
             return JSONResponse({"error": "temporarily_unavailable"}, status_code=503, headers=HEADERS)
@@ -230,6 +235,7 @@ def create_app(issuer: Issuer) -> Starlette:
                 "id_token_signing_alg_values_supported": [ALGORITHM],
                 "token_endpoint_auth_methods_supported": ["private_key_jwt"],
                 "token_endpoint_auth_signing_alg_values_supported": [ALGORITHM],
+                "dpop_signing_alg_values_supported": [ALGORITHM],
             },
             headers=HEADERS,
         )

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.crowds import Crowds, Places, Strangers
+from access.dpop import NONCE_HEADER
 from access.problems import answer, fault
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def install(
 
 _ALWAYS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 _NOT_KEPT = frozenset((*(name for name, _ in _ALWAYS), b"server", b"x-powered-by"))
+_NONCE = NONCE_HEADER.lower().encode()
 _NO_STORE = (b"cache-control", b"no-store")
 _STRICT_POLICY = (b"content-security-policy", STRICT_POLICY.encode())
 
@@ -74,7 +76,9 @@ def _careful(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 
 class CarefulHeaders:
-    """Adds ``HEADERS``; forbids keeping a copy unless the route says otherwise; drops what names the software."""
+    """Adds ``HEADERS`` and the nonce for the client's next proof; forbids keeping a copy unless the route says
+    otherwise; drops what names the software.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -88,6 +92,8 @@ class CarefulHeaders:
         async def careful(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _careful(message.get("headers", ()))
+                if nonce := scope.get("state", {}).get("dpop_nonce"):  # set by `access.authentication`
+                    message["headers"].append((_NONCE, nonce.encode()))
             await send(message)
 
         await self._app(scope, receive, careful)

@@ -44,7 +44,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "invalid-request": (422, "The request does not have the documented form"),
     "too-many-requests": (429, "Too many requests; wait as long as Retry-After says"),
     # Who sent it.
-    "unauthenticated": (401, "A valid access token is needed"),
+    "unauthenticated": (401, "A valid access token is needed, with a proof that it is yours"),
     "forbidden": (403, "Your role does not include this act"),
     # Repetitions and races.
     "conflict": (409, "Somebody else acted on the same thing first; read it again and decide again"),
@@ -240,7 +240,7 @@ def install(app: "FastAPI") -> None:
         if code == "method-not-allowed":
             headers["Allow"] = ", ".join(sorted(_methods(request)))
         if PROBLEMS[code][0] == 401:
-            headers.setdefault("WWW-Authenticate", 'Bearer realm="amparo"')
+            headers.setdefault("WWW-Authenticate", 'DPoP realm="amparo", algs="ES256"')
         return answer(code, headers=headers, errors=error.errors if isinstance(error, Problem) else ())
 
     async def on_refused(request: Request, error: Exception) -> Response:

@@ -1,7 +1,8 @@
-"""Owns whom a bearer token names: strict verification of ES256 access tokens (RFC 9068) against the issuer's published
+"""Owns whom an access token names: strict verification of ES256 access tokens (RFC 9068) against the issuer's published
 keys.
 
-Nothing in a token chooses how it is checked: the algorithm is pinned, and keys come from the issuer's key set only.
+Nothing in a token chooses how it is checked: the algorithm is pinned, and keys come from the issuer's key set only. A
+token that is not bound to a key of its owner's (RFC 9449) names nobody.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
@@ -20,8 +21,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.util import urlsafe_b64decode
 
+from access.dpop import ALGORITHM
+from access.identity import Identity
 from access.problems import Problem
-from access.token_source import ALGORITHM, NoToken, TokenSource
+from access.token_source import NoToken, TokenSource
 from eventlog.store import Actor
 
 __all__ = ["InvalidToken", "KeySet", "Keys", "NoToken", "TokenSource", "Verifier", "jwks_over_http"]
@@ -40,17 +43,23 @@ FETCH_TIMEOUT_S = 5.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 _ROLE = re.compile(r"[a-z][a-z_]{0,39}")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+_ACR = re.compile(r"[!-~]{1,128}")
 
 _log = structlog.get_logger("access.tokens")
+
+
+def challenge(error: str | None = None) -> dict[str, str]:
+    """The header of a 401 (RFC 9449 section 7.1): how to authenticate and, where something was sent, what was wrong."""
+    said = "" if error is None else f', error="{error}"'
+    return {"WWW-Authenticate": f'DPoP realm="amparo"{said}, algs="{ALGORITHM}"'}
 
 
 class InvalidToken(Problem):
     """The token proves nothing. ``reason`` is one of a fixed set and goes to the log only."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            "unauthenticated", headers={"WWW-Authenticate": 'Bearer realm="amparo", error="invalid_token"'}
-        )
+        super().__init__("unauthenticated", headers=challenge("invalid_token"))
         self.reason = reason
 
 
@@ -123,41 +132,43 @@ def jwks_over_http(url: str) -> Callable[[], Awaitable[Mapping[str, Any]]]:
 class Verifier:
     """Verifies access tokens of one issuer for one audience.
 
-    A verified token is remembered for 30 s at most, so that the requests of one page cost one signature check; whoever
-    is revoked, or whose key is withdrawn, is refused after that at the latest.
+    A verified token is remembered for 30 s at most, so that the requests of one page cost one check of it; whoever is
+    revoked, or whose key is withdrawn, is refused after that at the latest. What is remembered is the token: that its
+    owner sent it is proved anew with each request (`access.dpop`).
     """
 
     def __init__(self, *, issuer: str, audience: str, keys: Keys, clock: Callable[[], datetime]) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
-        self._clock = clock
-        self._remembered: OrderedDict[bytes, tuple[Actor, float]] = OrderedDict()
+        self.clock = clock
+        self._remembered: OrderedDict[bytes, tuple[Identity, float]] = OrderedDict()
 
-    async def verify(self, token: str) -> Actor:
-        """Whom the token names: ``sub`` and the claims ``amparo_role`` and ``amparo_unit``.
+    async def verify(self, token: str) -> Identity:
+        """Whom the token names: ``sub`` and the claims ``amparo_role``, ``amparo_unit`` and ``amparo_region``, the key
+        that it is bound to, and for a person ``auth_time`` and ``acr``.
 
         Raises `InvalidToken`; `Problem` ``unavailable`` when the issuer's keys cannot be had.
         """
-        now = self._clock().timestamp()
+        now = self.clock().timestamp()
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         if (found := self._remembered.get(digest)) is not None:
-            actor, until = found
+            identity, until = found
             if now < until:
                 self._remembered.move_to_end(digest)
-                return actor
+                return identity
             del self._remembered[digest]
         try:
-            actor, expires = await self._check(token, now)
+            identity, expires = await self._check(token, now)
         except InvalidToken as refused:
             _log.info("token refused", reason=refused.reason)
             raise
-        self._remembered[digest] = (actor, min(float(expires), now + REMEMBERED.total_seconds()))
+        self._remembered[digest] = (identity, min(float(expires), now + REMEMBERED.total_seconds()))
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
-        return actor
+        return identity
 
-    async def _check(self, token: str, now: float) -> tuple[Actor, int]:
+    async def _check(self, token: str, now: float) -> tuple[Identity, int]:
         kid = _key_id(token)
         key = await self._keys.find(kid)
         if key is None:
@@ -166,9 +177,10 @@ class Verifier:
             claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError):
             raise InvalidToken("signature") from None
-        return self._actor(claims, now), claims["exp"]
+        self._stands(claims, now)
+        return _identity(claims, now), claims["exp"]
 
-    def _actor(self, claims: Mapping[str, Any], now: float) -> Actor:
+    def _stands(self, claims: Mapping[str, Any], now: float) -> None:
         if claims.get("iss") != self._issuer:
             raise InvalidToken("issuer")
         audience = claims.get("aud")
@@ -184,14 +196,35 @@ class Verifier:
             raise InvalidToken("not-yet-valid")
         if not 0 < expires - issued <= MAX_LIFETIME.total_seconds():
             raise InvalidToken("lifetime")
-        subject, role, unit = claims.get("sub"), claims.get("amparo_role"), claims.get("amparo_unit", "")
-        if not (isinstance(subject, str) and _NAME.fullmatch(subject)):
-            raise InvalidToken("subject")
-        if not (isinstance(role, str) and _ROLE.fullmatch(role)):
-            raise InvalidToken("role")
-        if not (isinstance(unit, str) and (unit == "" or _NAME.fullmatch(unit))):
-            raise InvalidToken("unit")
-        return Actor(id=subject, role=role, unit=unit)
+
+
+def _identity(claims: Mapping[str, Any], now: float) -> Identity:
+    subject, role, unit = claims.get("sub"), claims.get("amparo_role"), claims.get("amparo_unit", "")
+    if not (isinstance(subject, str) and _NAME.fullmatch(subject)):
+        raise InvalidToken("subject")
+    if not (isinstance(role, str) and _ROLE.fullmatch(role)):
+        raise InvalidToken("role")
+    if not (isinstance(unit, str) and (unit == "" or _NAME.fullmatch(unit))):
+        raise InvalidToken("unit")
+    region = claims.get("amparo_region", "")
+    if not (isinstance(region, str) and (region == "" or _NAME.fullmatch(region))):
+        raise InvalidToken("region")
+    bound = claims.get("cnf")
+    jkt = bound.get("jkt") if isinstance(bound, dict) else None
+    if not (isinstance(jkt, str) and _THUMBPRINT.fullmatch(jkt)):
+        raise InvalidToken("unbound")
+    proved, acr = claims.get("auth_time"), claims.get("acr", "")
+    if proved is not None and not (type(proved) is int and 0 <= proved <= now + CLOCK_SKEW.total_seconds()):
+        raise InvalidToken("auth-time")
+    if not (isinstance(acr, str) and (acr == "" or _ACR.fullmatch(acr))):
+        raise InvalidToken("acr")
+    return Identity(
+        actor=Actor(id=subject, role=role, unit=unit),
+        jkt=jkt,
+        auth_time=None if proved is None else datetime.fromtimestamp(proved, UTC),
+        acr=acr,
+        region=region,
+    )
 
 
 def _key_id(token: str) -> str:

@@ -11,9 +11,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from access.authorization import may
-from access.tokens import KeySet, Verifier, jwks_over_http
 from eventlog.store import Actor
-from runtime import database, service
+from runtime import database, identity, service
 from runtime.clock import system_clock
 from runtime.settings import Settings
 
@@ -42,8 +41,8 @@ class Bare:
             await engine.dispose()
 
         app = FastAPI(lifespan=lifespan)
-        keys = KeySet(fetch=jwks_over_http(settings.jwks), clock=system_clock)
-        app.state.verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys, clock=system_clock)
+        app.state.verifier = identity.verifier(settings, system_clock)
+        app.state.proofs = identity.proofs(settings, "bare", system_clock)
 
         @app.post("/v1/requests", status_code=201)
         async def file(body: dict[str, Any], actor: Annotated[Actor, may("request.file")]) -> dict[str, int]:

@@ -84,7 +84,7 @@ async def measure(ground: Ground, load: Load, size: Size) -> list[Figure]:
 async def _file(ground: Ground, load: Load, *, port: int, clients: int, requests: int) -> list[float]:
     plan = Plan(
         port=port,
-        token=await ground.token(),
+        **await ground.credentials(),
         requests=[("/v1/requests", json.dumps(FILING), requests)],
         clients=clients,
     )

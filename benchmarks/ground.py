@@ -8,17 +8,17 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from access.token_source import TokenSource
 from eventlog import schema
-from local import ports, postgres, programs, stack
+from local import ports, postgres, presenting, programs, stack
 from local.faults import NotReady
 from local.progress import Steps
 from local.stackfile import CHECKOUT, Stack
 from local.supervisor import Supervisor
-from runtime.clock import system_clock
 
 BENCH = "bench"
 """The mechanism whose databases are beside the stack's own."""
@@ -50,18 +50,16 @@ class Ground:
         """Where a process of the stack listens."""
         return self.stack.port(name)
 
-    async def token(self, client: str = "ngo") -> str:
-        """An access token of one of the stack's clients, from its issuer."""
+    def tokens(self, client: str = "ngo") -> TokenSource:
+        """The tokens of one of the stack's clients, from its issuer."""
         if client not in self._tokens:
-            settings = programs.client(self.stack, client)
-            self._tokens[client] = TokenSource.from_file(
-                client_id=client,
-                key_file=Path(settings["AMPARO_CLIENT_KEY"]),
-                token_endpoint=self.value("AMPARO_TOKEN_ENDPOINT"),
-                audience=self.value("AMPARO_ISSUER"),
-                clock=system_clock,
-            )
-        return await self._tokens[client].token()
+            self._tokens[client] = presenting.source(self.stack, client)
+        return self._tokens[client]
+
+    async def credentials(self, client: str = "ngo") -> Mapping[str, Any]:
+        """The ``token`` of one of the stack's clients, and the ``key`` that it is bound to."""
+        source = self.tokens(client)
+        return {"token": await source.token(), "key": source.prover.key.as_dict(private=True)}
 
     async def keep_only(self, *names: str) -> None:
         """Stops every program but these, so that what is measured has the machine for itself."""
@@ -99,6 +97,7 @@ class Ground:
         port = ports.choose([module])[module]
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
         environment |= {**settings, "AMPARO_HOST": ports.LOOPBACK, "AMPARO_PORT": str(port)}
+        environment["AMPARO_PUBLIC_URLS"] = f"http://{ports.LOOPBACK}:{port}"
         log = self.stack.home / "logs" / f"{module}.log"
         with log.open("ab") as written:
             running = await asyncio.create_subprocess_exec(

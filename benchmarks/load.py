@@ -9,10 +9,14 @@ import gc
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from joserfc.jwk import ECKey
+
+from access.dpop import NONCE_HEADER, Prover
 from benchmarks.helper import Helper, serve
 
 PATIENCE_S = 60.0
@@ -22,10 +26,13 @@ PATIENCE_S = 60.0
 class Plan:
     """Requests to one server over ``clients`` connections: each client's next one follows its answer, or, with a
     ``rate`` per second, they begin on a beat whoever is free. ``requests`` are (path, body as JSON text, times).
+    ``key`` is the private JWK that the token is bound to; proofs are made before the time begins to run, so a plan
+    lasts less than the minute that they are good for.
     """
 
     port: int
     token: str
+    key: Mapping[str, Any]
     requests: Sequence[tuple[str, str, int]]
     clients: int = 1
     rate: float = 0.0
@@ -66,6 +73,7 @@ class _Connection(asyncio.Protocol):
         self._transport: Any = None
         self._read = bytearray()
         self._need = -1
+        self.head = b""
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -81,7 +89,8 @@ class _Connection(asyncio.Protocol):
             end = self._read.find(b"\r\n\r\n")
             if end < 0:
                 return
-            head = bytes(self._read[:end]).lower()
+            self.head = bytes(self._read[:end])
+            head = self.head.lower()
             at = head.find(b"\r\ncontent-length:")
             length = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
             self._need = end + 4 + length
@@ -102,15 +111,31 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def _requests(plan: Plan) -> list[bytes]:
+async def _prover(plan: Plan, connection: _Connection) -> Prover:
+    """Proofs with the nonce that the server gives to who comes without."""
+    path = plan.requests[0][0]
+    await connection.send(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".encode())
+    lines = connection.head.decode("latin-1").split("\r\n")[1:]
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    prover = Prover(clock=lambda: datetime.now(UTC), key=ECKey.import_key(dict(plan.key)))
+    prover.learn(_url(plan, path), {NONCE_HEADER: headers[NONCE_HEADER.lower()]})
+    return prover
+
+
+def _url(plan: Plan, path: str) -> str:
+    return f"http://127.0.0.1:{plan.port}{path}"
+
+
+def _requests(plan: Plan, prover: Prover) -> list[bytes]:
     built = []
     for path, body, times in plan.requests:
         content = body.encode()
         for _ in range(times):
+            proven = prover.headers(method="POST", url=_url(plan, path), token=plan.token)
             lines = (
                 f"POST {path} HTTP/1.1",
                 "Host: 127.0.0.1",
-                f"Authorization: Bearer {plan.token}",
+                *(f"{name}: {value}" for name, value in proven.items()),
                 f"Idempotency-Key: {uuid.uuid4()}",
                 "Content-Type: application/json",
                 f"Content-Length: {len(content)}",
@@ -122,7 +147,7 @@ def _requests(plan: Plan) -> list[bytes]:
 async def _carry_out(plan: Plan) -> Outcome:
     loop = asyncio.get_running_loop()
     connections = [(await loop.create_connection(_Connection, "127.0.0.1", plan.port))[1] for _ in range(plan.clients)]
-    waiting = list(enumerate(_requests(plan)))
+    waiting = list(enumerate(_requests(plan, await _prover(plan, connections[0]))))
     waiting.reverse()
     latencies = [0.0] * len(waiting)
     answers: list[Any] = [None] * len(waiting)

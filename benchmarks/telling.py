@@ -80,7 +80,7 @@ async def _round(ground: Ground, load: Load, client: Client, *, rate: int, size:
     done = await load.run(
         Plan(
             port=ground.port("intake"),
-            token=await ground.token(),
+            **await ground.credentials(),
             requests=acts,
             clients=CONNECTIONS,
             rate=rate,
@@ -96,11 +96,11 @@ async def _round(ground: Ground, load: Load, client: Client, *, rate: int, size:
 async def _registered(ground: Ground, count: int) -> list[str]:
     """Agencies that can be excluded one after the other: only a registered one can be named."""
     names = [f"bench-{n}" for n in range(count)]
-    token = await ground.token("coordinator")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ground.port('referral')}", trust_env=False) as client:
+    url = f"http://127.0.0.1:{ground.port('referral')}"
+    async with httpx.AsyncClient(base_url=url, auth=ground.tokens("coordinator"), trust_env=False) as client:
         for name in names:
             body = {"agency": name, "kind": "judiciary", "name": "Of a measurement", "region": "PE-UCA"}
-            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"register-{uuid.uuid4()}"}
+            headers = {"Idempotency-Key": f"register-{uuid.uuid4()}"}
             (await client.post("/v1/agencies", json=body, headers=headers)).raise_for_status()
     return names
 
@@ -110,7 +110,7 @@ async def file_cases(ground: Ground, load: Load, filings: Sequence[Mapping[str, 
     filed = await load.run(
         Plan(
             port=ground.port("intake"),
-            token=await ground.token(),
+            **await ground.credentials(),
             requests=[("/v1/requests", json.dumps(filing), 1) for filing in filings],
             clients=CONNECTIONS,
             keep=True,
@@ -124,7 +124,7 @@ async def withdraw(ground: Ground, load: Load, cases: Sequence[str]) -> None:
     await load.run(
         Plan(
             port=ground.port("intake"),
-            token=await ground.token(),
+            **await ground.credentials(),
             requests=[(f"/v1/requests/{case}/withdrawal", "{}", 1) for case in cases],
             clients=CONNECTIONS,
         )

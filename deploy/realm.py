@@ -104,6 +104,7 @@ def _client(client: Client, key: ECKey) -> dict[str, Any]:
             "token.endpoint.auth.signing.max.exp": str(ASSERTION_SECONDS),
             "access.token.signed.response.alg": "ES256",
             "access.token.header.type.rfc9068": "true",
+            "dpop.bound.access.tokens": "true",
             "access.token.lifespan": str(TOKEN_SECONDS),
             "client_credentials.use_refresh_token": "false",
         },

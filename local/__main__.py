@@ -1,11 +1,10 @@
-"""The command line of the embedded stack: ``python -m local up|down|reset|status|logs|demo|env|token``."""
+"""The command line of the embedded stack: ``python -m local up|down|reset|status|logs|demo|env|headers``."""
 
 import os
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,13 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from access.token_source import NoToken, TokenSource
-from local import closing, programs, stack, stackfile, status
+from access.token_source import NoToken
+from local import closing, presenting, programs, stack, stackfile, status
 from local.faults import StackFault
 from local.progress import Steps
 from local.stackfile import Stack
 from local.supervisor import Supervisor
-from runtime.clock import system_clock
 
 app = typer.Typer(
     help="Amparo's embedded stack.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
@@ -138,26 +136,22 @@ def env(
 
 
 @app.command()
-def token(client: Annotated[str, typer.Argument(help="A client of this stack, such as ngo.")]) -> None:
-    """An access token of one of the stack's own clients, for trying out the APIs."""
+def headers(
+    client: Annotated[str, typer.Argument(help="A client of this stack, such as ngo.")],
+    method: Annotated[str, typer.Argument(help="GET, POST …")],
+    url: Annotated[str, typer.Argument(help="The address that the request goes to.")],
+) -> None:
+    """The headers of one request: a token of one of the stack's own clients, and the proof that it is theirs.
+
+    `python -m local headers ngo GET $URL | curl -H @- $URL`. They are good once, for two minutes.
+    """
     with _faults():
         running = stackfile.existing(stackfile.home_folder())
-        settings = programs.client(running, client)
-        key = Path(settings["AMPARO_CLIENT_KEY"])
-        if not key.exists():
-            known = ", ".join(sorted(file.stem for file in key.parent.glob("*.jwk")))
-            raise StackFault(client, "there is no such client", advice=f"take one of {known}")
         if not running.given(programs.ISSUER):
-            _refuse_unless_it_runs(running, "token")
-        source = TokenSource.from_file(
-            client_id=client,
-            key_file=key,
-            token_endpoint=running.values["AMPARO_TOKEN_ENDPOINT"],
-            audience=running.values["AMPARO_ISSUER"],
-            clock=system_clock,
-        )
+            _refuse_unless_it_runs(running, "headers")
         try:
-            print(source.token_sync())
+            for name, value in presenting.headers(running, client, method=method, url=url).items():
+                print(f"{name}: {value}")
         except NoToken as error:
             raise StackFault("issuer", str(error), advice="`make status` shows whether it runs") from error
 

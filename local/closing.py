@@ -29,8 +29,8 @@ def closing_lines(env: Mapping[str, str]) -> list[str]:
 def curl(env: Mapping[str, str]) -> list[str]:
     """A request for protection, as an organisation's system would file it, in lines for a shell."""
     return [
-        f"curl -sS {env['AMPARO_URL_INTAKE']}/v1/requests \\",
-        '  -H "Authorization: Bearer $(.venv/bin/python -m local token ngo)" \\',
+        f"URL={env['AMPARO_URL_INTAKE']}/v1/requests",
+        ".venv/bin/python -m local headers ngo POST $URL | curl -sS $URL -H @- \\",
         f'  -H "Idempotency-Key: {uuid4()}" -H "Content-Type: application/json" \\',
         "  -d @local/request.json",
     ]

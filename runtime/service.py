@@ -24,9 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import access.middleware
 import access.problems
 from access.crowds import Crowds, Limits, Route, admit
-from access.tokens import KeySet, Verifier, jwks_over_http
+from access.tokens import Verifier
 from eventlog.store import EventStore, Ring
-from runtime import apidocs, database, logs, parked, records, retaking, telemetry
+from runtime import apidocs, database, identity, logs, parked, records, retaking, telemetry
 from runtime.clock import Clock, system_clock
 from runtime.observed import Observed
 from runtime.secrets import fingerprint_key, origin
@@ -66,7 +66,7 @@ class Service:
     when the process is told to end: requests that wait for news then answer without. ``workflows`` are served by the
     same worker as ``activities``, on ``task_queue``. ``loops`` gives further background tasks by name, supervised as
     the others are; ``looping`` makes the consumers that those loops run, for the command ``dead-letters``. Routes find
-    also ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier`` and ``fingerprint_key`` in
+    also ``engine``, ``ring``, ``clock``, ``settings``, ``source``, ``verifier``, ``proofs`` and ``fingerprint_key`` in
     ``request.app.state``. ``urgent`` are the routes that a flood of other calls must not keep out.
     """
 
@@ -100,7 +100,7 @@ class Service:
         self.parts = parts
         self.clock = clock
         self.engine = engine or getattr(parts, "engine", None) or database.engine(settings.database, name=name)
-        self.verifier = verifier or _verifier(settings, clock)
+        self.verifier = verifier or identity.verifier(settings, clock)
         self.long_lived = False
         self._routers = routers
         self._store = store
@@ -144,6 +144,8 @@ class Service:
         state.parts, state.engine, state.settings = self.parts, self.engine, self.settings
         state.source, state.clock, state.verifier = self.source, self.clock, self.verifier
         state.crowds = crowds
+        if self._routers or self._store:  # else nobody asks
+            state.proofs = identity.proofs(self.settings, self.name, self.verifier.clock)
         state.fingerprint_key = fingerprint_key(self.settings.receipt_key)
         state.ring, state.vault = self._ring, getattr(self.parts, "vault", None)
         return app
@@ -400,11 +402,6 @@ def _complain(name: str, what: str) -> int:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(client=settings.rate_client, urgent=settings.rate_urgent, stranger=settings.rate_stranger)
-
-
-def _verifier(settings: Settings, clock: Clock) -> Verifier:
-    keys = KeySet(fetch=jwks_over_http(settings.jwks), clock=clock)
-    return Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys, clock=clock)
 
 
 def _up_of(loop: object) -> Callable[[], bool] | None:

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     url_timeline: str = ""
     url_vault: str = ""
     """Base URL of each service."""
+    public_urls: str = ""
+    """All base URLs at which this service is reached, comma separated, as its clients write them; default
+    AMPARO_URL_<service>. A proof of possession for any other address is refused.
+    """
 
     pack: str = ""
     """Rule pack of new cases; default ``drill`` embedded, ``peru-2021`` else. ``drill:3`` has limits three times as
@@ -170,6 +174,15 @@ class Settings(BaseSettings):
     def url(self, service: ServiceName) -> str:
         """Base URL of a service, without a slash at its end. Raises `SettingMissing`."""
         return str(self.need(f"url_{service}")).rstrip("/")
+
+    def reached_at(self, service: str) -> tuple[str, ...]:
+        """The base URLs at which this service is reached. Raises `SettingMissing` where none is known."""
+        given = [url.strip() for url in self.public_urls.split(",") if url.strip()]
+        if not given and (known := getattr(self, f"url_{service}", "")):
+            given = [known]
+        if not given:
+            raise SettingMissing("AMPARO_PUBLIC_URLS is not set: without it no proof of possession can be checked")
+        return tuple(given)
 
     def need(self, field: str) -> Any:
         """The value of a field. Raises `SettingMissing` where it is not set."""

@@ -31,5 +31,5 @@ async def http(signer: Signer) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def filer(http: httpx.AsyncClient, signer: Signer) -> httpx.AsyncClient:
     """The same as an organisation that files."""
-    http.headers["Authorization"] = f"Bearer {signer.token()}"
+    http.auth = signer.holder()
     return http

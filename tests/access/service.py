@@ -13,14 +13,20 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from access import middleware, problems
 from access.authorization import may
+from access.dpop import Nonces, Proofs, Prover
 from access.idempotency import ActHeader
 from access.tokens import KeySet, Verifier
 from eventlog.decider import Refused
 from eventlog.store import Actor, StreamMoved
 from tests.access.clocks import SetClock
+from tests.holder import Holder
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "amparo:xx"
+URL = "http://service.test"
+KEY = ECKey.generate_key("P-256")
+"""The key that tokens are bound to unless told otherwise."""
+JKT = KEY.thumbprint()
 CANARY = "Yuraq Mayu Ventisca"  # an invented name that must never be answered or logged
 
 
@@ -50,6 +56,7 @@ class Signer:
             "jti": secrets.token_urlsafe(8),
             "amparo_role": "filer",
             "amparo_unit": "ngo-one",
+            "cnf": {"jkt": JKT},
         }
         return {name: value for name, value in {**claims, **changed}.items() if value is not ...}
 
@@ -58,6 +65,11 @@ class Signer:
         full = {"alg": "ES256", "typ": "at+jwt", "kid": kid, **(header or {})}
         full = {name: value for name, value in full.items() if value is not ...}
         return jwt.encode(full, self.claims(**changed), self.keys[kid], algorithms=["ES256"], default_type=None)
+
+    def holder(self, **changed: Any) -> Holder:
+        """Somebody with a right token, unless told otherwise, and its key."""
+        prover = Prover(clock=self.clock, key=KEY)
+        return Holder(lambda jkt: self.token(**changed), clock=self.clock, prover=prover)
 
     def verifier(self) -> Verifier:
         """One that knows this issuer."""
@@ -116,10 +128,11 @@ def service(signer: Signer) -> FastAPI:
     middleware.install(app)
     app.include_router(router)
     app.state.verifier = signer.verifier()
+    app.state.proofs = Proofs(bases=[URL], clock=signer.clock, nonces=Nonces(clock=signer.clock))
     app.state.fingerprint_key = b"f" * 32
     return app
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
     """A client that reaches ``app`` without a network."""
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service.test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)

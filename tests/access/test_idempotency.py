@@ -64,8 +64,8 @@ async def test_a_key_of_visible_ascii_is_taken_as_it_is(filer: httpx.AsyncClient
 async def test_who_may_not_act_is_told_before_the_key_is_looked_at(http: httpx.AsyncClient, signer: Signer) -> None:
     """A stranger learns nothing of how acts are made."""
     assert_problem(await http.post("/v1/things/1", json=BODY), "unauthenticated")
-    headers = {"Authorization": f"Bearer {signer.token(amparo_role='auditor')}"}
-    assert_problem(await http.post("/v1/things/1", json={}, headers=headers), "forbidden")
+    auditor = signer.holder(amparo_role="auditor")
+    assert_problem(await http.post("/v1/things/1", json={}, auth=auditor), "forbidden")
 
 
 @given(

@@ -1,11 +1,13 @@
 """The built-in token endpoint, spoken to as a client does."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -13,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from joserfc.util import urlsafe_b64decode
 
 from access import issuer, keys
+from access.dpop import Prover
 from access.token_source import ASSERTION_TYPE, NoToken, TokenSource
 from access.tokens import KeySet, Verifier
 from eventlog.store import Actor
@@ -88,9 +92,21 @@ def form(text: str, **changed: str) -> dict[str, str]:
     }
 
 
-async def declined(client: httpx.AsyncClient, fields: dict[str, str], *, error: str = "invalid_client") -> None:
+async def ask(client: httpx.AsyncClient, fields: dict[str, str], clock: SetClock | None = None) -> httpx.Response:
+    """A token request with a proof of a new key."""
+    proof = Prover(clock=clock or SetClock()).proof(method="POST", url=ENDPOINT)
+    return await client.post("/token", data=fields, headers={"DPoP": proof})
+
+
+async def declined(
+    client: httpx.AsyncClient,
+    fields: dict[str, str],
+    *,
+    error: str = "invalid_client",
+    clock: SetClock | None = None,
+) -> None:
     """The endpoint gives nothing for ``fields``, and says no more than which of RFC 6749's errors it is."""
-    response = await client.post("/token", data=fields)
+    response = await ask(client, fields, clock)
     assert response.status_code == (401 if error == "invalid_client" else 400)
     assert response.json() == {"error": error}
     assert response.headers["cache-control"] == "no-store"
@@ -100,19 +116,47 @@ async def test_an_assertion_gives_a_token_that_a_service_accepts(
     client: httpx.AsyncClient, folder: Path, verifier: Verifier
 ) -> None:
     """From the client's key to the actor that an act is recorded with."""
-    response = await client.post("/token", data=form(assertion(folder)))
+    response = await ask(client, form(assertion(folder)))
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
     given_token = response.json()
-    assert (given_token["token_type"], given_token["expires_in"]) == ("Bearer", 300)
-    actor = await verifier.verify(given_token["access_token"])
-    assert actor == Actor(id="ngo", role="filer", unit="ngo-rios-vivos")
+    assert (given_token["token_type"], given_token["expires_in"]) == ("DPoP", 300)
+    identity = await verifier.verify(given_token["access_token"])
+    assert identity.actor == Actor(id="ngo", role="filer", unit="ngo-rios-vivos")
+
+
+async def test_a_token_is_bound_to_the_key_of_its_proof(
+    client: httpx.AsyncClient, folder: Path, verifier: Verifier, clock: SetClock
+) -> None:
+    """RFC 9449 section 5: the client's own key or any other that it holds."""
+    for key, once in ((ECKey.generate_key("P-256"), "an-id-used-once"), (key_of(folder, "ngo"), "another-id")):
+        prover = Prover(clock=clock, key=key)
+        headers = {"DPoP": prover.proof(method="POST", url=ENDPOINT)}
+        answer = await client.post("/token", data=form(assertion(folder, jti=once)), headers=headers)
+        assert (await verifier.verify(answer.json()["access_token"])).jkt == key.thumbprint()
+
+
+async def test_without_a_right_proof_there_is_no_token(
+    client: httpx.AsyncClient, folder: Path, clock: SetClock
+) -> None:
+    """None, two, one for elsewhere, one that was used, a made-up one: and the assertion is not used up by it."""
+    prover = Prover(clock=clock)
+    used, *others = [prover.proof(method="POST", url=ENDPOINT) for _ in range(3)]
+    fields = form(assertion(folder, jti="for-the-first"))
+    assert (await client.post("/token", data=fields, headers={"DPoP": used})).is_success
+    elsewhere = prover.proof(method="POST", url=f"{NAME}/elsewhere")
+    got = prover.proof(method="GET", url=ENDPOINT)
+    fields = form(assertion(folder))
+    for sent in ([], [used], [elsewhere], [got], ["a.b.c"], others):
+        answer = await client.post("/token", data=fields, headers=[("DPoP", proof) for proof in sent])
+        assert (answer.status_code, answer.json()) == (400, {"error": "invalid_dpop_proof"})
+    assert (await ask(client, fields)).is_success
 
 
 async def test_an_assertion_is_good_once(client: httpx.AsyncClient, folder: Path) -> None:
     """Whoever overhears one can do nothing with it."""
     text = assertion(folder)
-    assert (await client.post("/token", data=form(text))).status_code == 200
+    assert (await ask(client, form(text))).status_code == 200
     await declined(client, form(text))
     await declined(client, form(assertion(folder, exp=NOW + 59)))
 
@@ -122,13 +166,13 @@ async def test_an_assertion_used_before_a_restart_stays_used(
 ) -> None:
     """What was used is remembered in memory only, so what is older than the process is not taken."""
     text = assertion(folder)
-    assert (await client.post("/token", data=form(text))).status_code == 200
+    assert (await ask(client, form(text))).status_code == 200
     clock.advance(seconds=5)
     restarted = issuer.Issuer(
         files=issuer.Files(folder), issuer=NAME, token_endpoint=ENDPOINT, audience=AUDIENCE, clock=clock
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(issuer.create_app(restarted)), base_url=NAME) as after:
-        await declined(after, form(text))
+        await declined(after, form(text), clock=clock)
 
 
 async def test_memory_of_used_assertions_ends_after_they_do(
@@ -136,10 +180,10 @@ async def test_memory_of_used_assertions_ends_after_they_do(
 ) -> None:
     """A used one is refused for as long as its expiry would let it through."""
     text = assertion(folder)
-    assert (await client.post("/token", data=form(text))).status_code == 200
+    assert (await ask(client, form(text))).status_code == 200
     for _ in range(15):
         clock.advance(seconds=5)
-        await declined(client, form(text))
+        await declined(client, form(text), clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +235,7 @@ async def test_an_assertion_of_another_algorithm_gives_nothing(client: httpx.Asy
 async def test_a_client_id_beside_the_assertion_has_to_agree(client: httpx.AsyncClient, folder: Path) -> None:
     """RFC 7521 section 4.2."""
     await declined(client, form(assertion(folder), client_id="police-ucayali"))
-    assert (await client.post("/token", data=form(assertion(folder, jti="another-id"), client_id="ngo"))).is_success
+    assert (await ask(client, form(assertion(folder, jti="another-id"), client_id="ngo"))).is_success
 
 
 @pytest.mark.parametrize(
@@ -226,14 +270,14 @@ async def test_what_is_no_form_is_an_invalid_request(client: httpx.AsyncClient) 
 @given(text=st.text(max_size=60) | st.lists(st.binary(max_size=20), min_size=3, max_size=3).map(repr))
 async def test_no_assertion_whatever_breaks_the_endpoint(client: httpx.AsyncClient, text: str) -> None:
     """What somebody made up is declined, never a fault."""
-    assert (await client.post("/token", data=form(text))).status_code in (400, 401)
+    assert (await ask(client, form(text))).status_code in (400, 401)
 
 
 async def test_rotation_and_new_clients_need_no_restart(
     client: httpx.AsyncClient, folder: Path, verifier: Verifier, tmp_path: Path, clock: SetClock
 ) -> None:
     """The files are read again when they change."""
-    before = (await client.post("/token", data=form(assertion(folder)))).json()["access_token"]
+    before = (await ask(client, form(assertion(folder)))).json()["access_token"]
     await verifier.verify(before)
     keys.rotate_issuer(folder)
     table = tmp_path / "more.yaml"
@@ -242,10 +286,10 @@ async def test_rotation_and_new_clients_need_no_restart(
     clock.advance(seconds=40)
 
     text = assertion(folder, key=key_of(folder, "newcomer"), iss="newcomer", sub="newcomer", iat=NOW + 40, exp=NOW + 70)
-    after = (await client.post("/token", data=form(text))).json()["access_token"]
+    after = (await ask(client, form(text), clock)).json()["access_token"]
 
-    assert (await verifier.verify(after)).unit == "minam"
-    assert (await verifier.verify(before)).id == "ngo"
+    assert (await verifier.verify(after)).actor.unit == "minam"
+    assert (await verifier.verify(before)).actor.id == "ngo"
     assert len((await client.get("/.well-known/jwks.json")).json()["keys"]) == 2
 
 
@@ -258,6 +302,7 @@ async def test_what_is_published_holds_no_private_key(client: httpx.AsyncClient)
     assert discovery["token_endpoint"] == ENDPOINT
     assert discovery["jwks_uri"] == f"{NAME}/.well-known/jwks.json"
     assert discovery["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert discovery["dpop_signing_alg_values_supported"] == ["ES256"]
     assert (await client.get("/healthz")).json() == {"status": "ok", "checks": {"keys": "ok"}}
 
 
@@ -266,7 +311,7 @@ async def test_lost_files_are_a_failing_health_and_no_token(client: httpx.AsyncC
     text = form(assertion(folder))
     (folder / "issuer.json").unlink()
     assert (await client.get("/healthz")).status_code == 503
-    assert (await client.post("/token", data=text)).status_code == 503
+    assert (await ask(client, text)).status_code == 503
 
 
 async def test_a_token_source_keeps_its_token_until_shortly_before_it_ends(
@@ -297,6 +342,85 @@ async def test_a_refused_token_is_replaced_once(transport: httpx.ASGITransport, 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), auth=source) as service:
         assert (await service.get("http://service.test/")).status_code == 401
     assert len(seen) == len(set(seen)) == 2
+
+
+async def test_a_token_source_signs_again_with_the_nonce_that_is_wanted(folder: Path, clock: SetClock) -> None:
+    """RFC 9449 section 8: an issuer may want one, as a service does; the token stays, the proof does not."""
+    issued: list[dict[str, str]] = []
+
+    def issue(request: httpx.Request) -> httpx.Response:
+        issued.append(dict(parse_qsl(request.content.decode())))
+        if _claims(request).get("nonce") != "of-the-issuer":
+            return httpx.Response(400, json={"error": "use_dpop_nonce"}, headers={"DPoP-Nonce": "of-the-issuer"})
+        return httpx.Response(200, json={"access_token": "a.b.c", "token_type": "DPoP", "expires_in": 300})
+
+    seen: list[dict[str, Any]] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        seen.append(_claims(request))
+        assert request.headers["Authorization"] == "DPoP a.b.c"
+        if seen[-1].get("nonce") != "of-the-service":
+            challenge = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"', "DPoP-Nonce": "of-the-service"}
+            return httpx.Response(401, headers=challenge)
+        return httpx.Response(200)
+
+    source = TokenSource(
+        client_id="ngo",
+        key=key_of(folder, "ngo"),
+        token_endpoint=ENDPOINT,
+        clock=clock,
+        transport=httpx.MockTransport(issue),
+    )
+    async with httpx.AsyncClient(transport=httpx.MockTransport(serve), auth=source) as service:
+        for _ in range(2):
+            assert (await service.get("http://service.test/v1/x?y=z")).status_code == 200
+    assert [claims.get("nonce") for claims in seen] == [None, "of-the-service", "of-the-service"]
+    assert {claims["htu"] for claims in seen} == {"http://service.test/v1/x"}
+    assert len({claims["jti"] for claims in seen}) == 3
+    assert len({form["client_assertion"] for form in issued}) == len(issued) == 2
+
+
+async def test_a_service_that_is_never_content_is_asked_a_few_times_only(folder: Path, clock: SetClock) -> None:
+    """A fault of one side is not made a flood by the other."""
+    asked = 0
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        challenge = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"', "DPoP-Nonce": f"nonce-{asked}"}
+        return httpx.Response(401, headers=challenge)
+
+    given_token = httpx.Response(200, json={"access_token": "a.b.c", "token_type": "DPoP", "expires_in": 300})
+    source = TokenSource(
+        client_id="ngo",
+        key=key_of(folder, "ngo"),
+        token_endpoint=ENDPOINT,
+        clock=clock,
+        transport=httpx.MockTransport(lambda _: given_token),
+    )
+    async with httpx.AsyncClient(transport=httpx.MockTransport(serve), auth=source) as service:
+        assert (await service.get("http://service.test/")).status_code == 401
+    assert asked == 4
+
+
+async def test_a_token_that_is_not_bound_is_not_used(folder: Path, clock: SetClock) -> None:
+    """An issuer that ignores proofs is noticed here, not by who finds the token in a log."""
+    answer = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 300}
+    source = TokenSource(
+        client_id="ngo",
+        key=key_of(folder, "ngo"),
+        token_endpoint=ENDPOINT,
+        clock=clock,
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=answer)),
+    )
+    with pytest.raises(NoToken, match="not bound"):
+        await source.token()
+
+
+def _claims(request: httpx.Request) -> dict[str, Any]:
+    part = request.headers["DPoP"].split(".")[1]
+    found: dict[str, Any] = json.loads(urlsafe_b64decode(part.encode()))
+    return found
 
 
 async def test_a_client_that_is_not_registered_is_told_by_name(transport: httpx.ASGITransport, clock: SetClock) -> None:

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from access.identity import Identity
 from access.problems import Problem
 from access.tokens import KeySet, Verifier
 from eventlog.store import Actor
 from tests.access.clocks import SetClock
-from tests.access.service import AUDIENCE, ISSUER, Signer
+from tests.access.service import AUDIENCE, ISSUER, JKT, Signer
 
 
 def part(value: Any) -> str:
@@ -36,17 +38,23 @@ async def refused(verifier: Verifier, token: str) -> None:
 async def test_a_token_names_id_role_and_unit(signer: Signer) -> None:
     """What the issuer says is what is recorded with each act."""
     expected = Actor(id="ngo", role="filer", unit="ngo-one")
-    assert await signer.verifier().verify(signer.token()) == expected
+    assert await signer.verifier().verify(signer.token()) == Identity(actor=expected, jkt=JKT)
+
+
+async def test_a_persons_token_says_when_and_how_they_proved_who_they_are(signer: Signer, clock: SetClock) -> None:
+    """What needs a fresh proof of identity can ask for one."""
+    found = await signer.verifier().verify(signer.token(auth_time=NOW - 60, acr="urn:x:pwd", amparo_region="PE-UCA"))
+    assert (found.auth_time, found.acr, found.region) == (clock() - timedelta(minutes=1), "urn:x:pwd", "PE-UCA")
 
 
 async def test_a_token_without_a_unit_acts_for_none(signer: Signer) -> None:
     """A service belongs to no agency."""
-    assert (await signer.verifier().verify(signer.token(amparo_unit=...))).unit == ""
+    assert (await signer.verifier().verify(signer.token(amparo_unit=...))).actor.unit == ""
 
 
 async def test_a_list_of_audiences_has_to_hold_ours(signer: Signer) -> None:
     """An issuer may write a list of one."""
-    assert (await signer.verifier().verify(signer.token(aud=[AUDIENCE]))).id == "ngo"
+    assert (await signer.verifier().verify(signer.token(aud=[AUDIENCE]))).actor.id == "ngo"
     await refused(signer.verifier(), signer.token(aud=["amparo:yy"]))
 
 
@@ -86,6 +94,20 @@ NOW = SetClock().seconds
         {"amparo_role": "Filer!"},
         {"amparo_unit": 3},
         {"amparo_unit": "a/../b"},
+        {"amparo_region": "a b"},
+        {"amparo_region": 7},
+        {"cnf": ...},
+        {"cnf": "A" * 43},
+        {"cnf": {}},
+        {"cnf": {"jkt": "A" * 42}},
+        {"cnf": {"jkt": "A" * 43 + "\n"}},
+        {"cnf": {"jkt": 7}},
+        {"cnf": {"x5t#S256": "A" * 43}},
+        {"auth_time": NOW + 60},
+        {"auth_time": "today"},
+        {"auth_time": -1},
+        {"acr": 1},
+        {"acr": "a b"},
     ],
     ids=str,
 )
@@ -193,7 +215,7 @@ def test_no_text_whatever_breaks_the_verifier(text: str) -> None:
 def test_no_claim_of_another_type_breaks_the_verifier(value: Any) -> None:
     """A claim of a wrong type is refused, never a fault."""
     signer = Signer(SetClock())
-    for claim in ("iss", "aud", "exp", "iat", "nbf", "sub", "amparo_role"):
+    for claim in ("iss", "aud", "exp", "iat", "nbf", "sub", "amparo_role", "cnf"):
         if not (claim == "aud" and isinstance(value, list) and AUDIENCE in value):
             if claim in ("iat", "nbf") and type(value) is int and NOW - 300 <= value <= NOW + 5:
                 continue

@@ -193,7 +193,7 @@ def test_services_are_asked_at_addresses_that_compose_gives(name: str) -> None:
     }
     process = services()[name]
     for variable, value in process.environment.items():
-        if variable in ("AMPARO_ISSUER", "AMPARO_HOST") or ":" not in value:
+        if variable in ("AMPARO_ISSUER", "AMPARO_HOST", "AMPARO_PUBLIC_URLS") or ":" not in value:
             continue
         for address in value.removeprefix("http://").split(","):
             host, port = address.partition("/")[0].split(":")
@@ -309,6 +309,17 @@ def _is_package(module: str) -> bool:
 
 def _is_setting(target: str) -> bool:
     return Path(target).name.startswith("amparo_")
+
+
+@pytest.mark.parametrize("name", ["intake", "protection", "referral", "timeline", "vault"])
+def test_a_service_takes_proofs_for_the_addresses_at_which_it_is_asked(name: str, inside: Inside) -> None:
+    """The public one and the one that the other services use; no other, as a proof could be passed on from there."""
+    public, within = inside.settings(services()[name]).reached_at(name)
+    (port,) = services()[name].row["ports"]
+    assert public == f"http://{port.removesuffix(':8000')}"
+    assert within == f"http://{name}:8000"
+    others = {process.environment.get(f"AMPARO_URL_{name.upper()}", within) for process in services().values()}
+    assert others == {within}
 
 
 def _urls() -> set[str]:

@@ -102,7 +102,7 @@ def test_openbaos_key_is_taken_to_the_last_byte(folder: Path) -> None:
 
 
 def test_the_realm_gives_tokens_that_the_verifier_takes(folder: Path) -> None:
-    """Audience, role, unit, algorithm, type and life of tokens are those that access.tokens asks for."""
+    """Audience, role, unit, algorithm, type, life and binding of tokens are those that access.tokens asks for."""
     made = json.loads((folder / "keycloak_realm.json").read_text())
     assert made["defaultSignatureAlgorithm"] == "ES256"
     assert made["accessTokenLifespan"] == 300 <= MAX_LIFETIME.total_seconds()
@@ -118,7 +118,7 @@ def test_the_realm_gives_tokens_that_the_verifier_takes(folder: Path) -> None:
         settings = client["attributes"]
         assert client["clientAuthenticatorType"] == "client-jwt"
         assert settings["token.endpoint.auth.signing.alg"] == settings["access.token.signed.response.alg"] == "ES256"
-        assert settings["access.token.header.type.rfc9068"] == "true"
+        assert settings["access.token.header.type.rfc9068"] == settings["dpop.bound.access.tokens"] == "true"
         assert client["defaultClientScopes"] == ["amparo"]
         assert not client["publicClient"]
         assert not client["directAccessGrantsEnabled"]

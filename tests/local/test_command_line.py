@@ -23,7 +23,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     return stack
 
 
-@pytest.mark.parametrize("command", [["token", "ngo"], ["demo"], ["status"]])
+@pytest.mark.parametrize("command", [["headers", "ngo", "GET", "http://127.0.0.1:1"], ["demo"], ["status"]])
 def test_what_needs_a_running_stack_says_so(stopped: Stack, command: list[str]) -> None:
     """Its user reads what to do, and no connection error of somebody's library."""
     done = CliRunner().invoke(app, command)

@@ -20,10 +20,13 @@ from runtime.clock import system_clock
 from runtime.database import migrate
 from runtime.settings import Settings
 from tests.eventually import eventually
+from tests.holder import Holder
 from tests.runtime.parcels.app import create_service
 from tests.stack import Databases
 
 ISSUER, AUDIENCE, KEY_ID = "https://issuer.test", "amparo:test", "k1"
+PARCEL = {"agency": "police"}
+"""The body of an act."""
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -43,20 +46,21 @@ class Issuer:
     async def find(self, kid: str) -> ECKey | None:
         return self._key if kid == KEY_ID else None
 
-    def token(self, role: str) -> str:
+    def token(self, role: str, jkt: str) -> str:
         now = system_clock()
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "client-1",
             "amparo_role": role,
+            "cnf": {"jkt": jkt},
             "iat": int(now.timestamp()),
             "exp": int((now + timedelta(minutes=5)).timestamp()),
         }
         return jwt.encode({"alg": "ES256", "kid": KEY_ID, "typ": "at+jwt"}, claims, self._key, algorithms=["ES256"])
 
-    def header(self, role: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token(role)}"}
+    def holder(self, role: str) -> Holder:
+        return Holder(lambda jkt: self.token(role, jkt))
 
 
 @pytest.fixture
@@ -90,6 +94,7 @@ def parcel_settings(databases: Databases, kafka: str, receipt_key: Path, transpo
         kafka=kafka,
         receipt_key=receipt_key,
         transport_key=transport_key,
+        public_urls="http://service",
     )
 
 

@@ -36,6 +36,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "AMPARO_KAFKA": settings.kafka,
         "AMPARO_RECEIPT_KEY": str(settings.receipt_key),
         "AMPARO_TRANSPORT_KEY": str(settings.transport_key),
+        "AMPARO_PUBLIC_URLS": settings.public_urls,
         **more,
     }
 

@@ -11,7 +11,7 @@ from eventlog.kafka import open_admin
 from runtime.database import engine
 from runtime.settings import Settings
 from tests.eventually import eventually
-from tests.runtime.conftest import Issuer, Serve
+from tests.runtime.conftest import PARCEL, Issuer, Serve
 from tests.runtime.parcels.app import PERSONAL
 
 
@@ -20,8 +20,10 @@ async def test_an_act_is_stored_numbered_published_and_taken(
 ) -> None:
     """From the HTTP request to the consumer's table, through PostgreSQL and Kafka, in one process."""
     async with serve(parcel_settings) as client:
-        headers = {**issuer.header("filer"), "Idempotency-Key": "a"}
-        answer = await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)
+        headers = {"Idempotency-Key": "a"}
+        answer = await client.post(
+            "/v1/parcels", json={"agency": "police"}, headers=headers, auth=issuer.holder("filer")
+        )
         assert answer.status_code == 201, answer.text
         reading = engine(parcel_settings.database)
 
@@ -54,11 +56,11 @@ async def test_records_are_served_in_order_by_pages(parcel_settings: Settings, s
     """Whoever has a gap asks for what follows the last index it has, and is told whether there may be more."""
     async with serve(parcel_settings) as client:
         for number in range(3):
-            headers = {**issuer.header("filer"), "Idempotency-Key": f"act-{number}"}
-            await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)
+            headers = {"Idempotency-Key": f"act-{number}"}
+            await client.post("/v1/parcels", json=PARCEL, headers=headers, auth=issuer.holder("filer"))
 
         async def page(**query: int) -> httpx.Response:
-            return await client.get("/v1/records", params=query, headers=issuer.header("service"))
+            return await client.get("/v1/records", params=query, auth=issuer.holder("service"))
 
         everything = (await eventually(lambda: page(after=-1), accept=lambda a: len(a.json()["items"]) == 3)).json()
         assert [item["index"] for item in everything["items"]] == [0, 1, 2]
@@ -68,7 +70,7 @@ async def test_records_are_served_in_order_by_pages(parcel_settings: Settings, s
         assert (await page(after=0, limit=1)).json()["next_after"] == 1
         assert (await page(after=2)).json()["items"] == []
         assert (await page(limit=501)).status_code == 422
-        assert (await client.get("/v1/records", headers=issuer.header("filer"))).status_code == 403
+        assert (await client.get("/v1/records", auth=issuer.holder("filer"))).status_code == 403
         assert (await client.get("/v1/records")).status_code == 401
 
 
@@ -78,11 +80,12 @@ async def test_a_stream_is_as_far_as_what_was_recorded_on_it(
     """What was answered counts at once, though nobody numbers it: who asks must not act on less."""
     unnumbered = parcel_settings.model_copy(update={"sequencer_database": "postgresql+psycopg://nobody@127.0.0.1:9/x"})
     async with serve(unnumbered, until_ready=False) as client:
-        headers = {**issuer.header("filer"), "Idempotency-Key": "act"}
-        filed = (await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)).json()
+        headers = {"Idempotency-Key": "act"}
+        answer = await client.post("/v1/parcels", json=PARCEL, headers=headers, auth=issuer.holder("filer"))
+        filed = answer.json()
 
         async def version(stream: str, role: str = "service") -> httpx.Response:
-            return await client.get("/v1/streams", params={"stream": stream}, headers=issuer.header(role))
+            return await client.get("/v1/streams", params={"stream": stream}, auth=issuer.holder(role))
 
         stream = f"request/{filed['case_id']}"
         assert (await version(stream)).json() == {"stream": stream, "version": 1}
@@ -112,7 +115,7 @@ async def test_a_fault_shows_nothing_of_what_was_sent(
 ) -> None:
     """An exception's text may quote what somebody filed: neither answer nor log holds it."""
     async with serve(parcel_settings, until_ready=False) as client:
-        answer = await client.get("/v1/parcels/Rosa", headers=issuer.header("filer"))
+        answer = await client.get("/v1/parcels/Rosa", auth=issuer.holder("filer"))
         assert answer.status_code == 500
         assert PERSONAL not in answer.text
         assert "Rosa" not in "".join(capfd.readouterr())
@@ -125,8 +128,10 @@ async def test_it_answers_while_the_database_is_away(parcel_settings: Settings, 
     async with serve(away, until_ready=False) as client:
         health = await client.get("/healthz")
         assert (health.status_code, health.json()["checks"]["database"]) == (503, False)
-        headers = {**issuer.header("filer"), "Idempotency-Key": "a"}
-        answer = await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)
+        headers = {"Idempotency-Key": "a"}
+        answer = await client.post(
+            "/v1/parcels", json={"agency": "police"}, headers=headers, auth=issuer.holder("filer")
+        )
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
 

@@ -23,8 +23,8 @@ from tests.runtime.conftest import Issuer, Serve
 async def published(settings: Settings, serve: Serve, issuer: Issuer) -> bytes:
     """One act, in the store and in the topic. Its event."""
     async with serve(settings) as client:
-        headers = {**issuer.header("filer"), "Idempotency-Key": "a"}
-        await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)
+        headers = {"Idempotency-Key": "a"}
+        await client.post("/v1/parcels", json={"agency": "police"}, headers=headers, auth=issuer.holder("filer"))
         reading = engine(settings.database)
 
         async def taken() -> bytes | None:

@@ -10,7 +10,7 @@ from runtime.database import engine
 from runtime.settings import Settings
 from tests.eventually import eventually
 from tests.otlp import ReceivedSpan, Receiver, receiving, tree
-from tests.runtime.conftest import Issuer, Serve
+from tests.runtime.conftest import PARCEL, Issuer, Serve
 from tests.runtime.parcels.app import PERSONAL
 
 CALLER = "0af7651916cd43dd8448eb211c80319c"
@@ -33,8 +33,10 @@ async def test_one_trace_from_the_request_to_the_consumer(
 ) -> None:
     """Each step is a child of the one before it: request, append, relay, consumer."""
     async with serve(parcel_settings) as client:
-        headers = {**issuer.header("filer"), "Idempotency-Key": "a", "traceparent": TRACEPARENT}
-        assert (await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)).status_code == 201
+        filer = issuer.holder("filer")
+        await client.get("/v1/records", auth=filer)  # it has its nonce from here on
+        headers = {"Idempotency-Key": "a", "traceparent": TRACEPARENT}
+        assert (await client.post("/v1/parcels", json=PARCEL, headers=headers, auth=filer)).status_code == 201
         topic = parcel_settings.topic("intake")
         spans = await eventually(
             lambda: receiver.trace(CALLER),
@@ -59,8 +61,10 @@ async def test_no_span_or_metric_holds_what_was_sent(
 ) -> None:
     """A failing route raises with a person's name in its text, and is called with one in its path and query."""
     async with serve(parcel_settings, until_ready=False) as client:
-        headers = {**issuer.header("filer"), "traceparent": TRACEPARENT, "tracestate": "x=Rosa", "baggage": "n=Rosa"}
-        await client.get("/v1/parcels/Rosa?who=Rosa", headers=headers)
+        filer = issuer.holder("filer")
+        await client.get("/v1/records", auth=filer)  # it has its nonce from here on
+        headers = {"traceparent": TRACEPARENT, "tracestate": "x=Rosa", "baggage": "n=Rosa"}
+        await client.get("/v1/parcels/Rosa?who=Rosa", headers=headers, auth=filer)
         spans: list[ReceivedSpan] = await eventually(lambda: receiver.trace(CALLER), timeout=10)
         await eventually(lambda: "http.server.request.duration" in receiver.metrics, timeout=10)
     assert [(s.name, s.failed) for s in spans] == [("GET /v1/parcels/{case_id}", True)]
@@ -72,8 +76,10 @@ async def test_a_lost_receiver_costs_nothing_else(parcel_settings: Settings, ser
     """Telemetry is a help: acts go on without it."""
     telemetry.start("intake", endpoint="http://127.0.0.1:9")
     async with serve(parcel_settings) as client:
-        headers = {**issuer.header("filer"), "Idempotency-Key": "a"}
-        assert (await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)).status_code == 201
+        headers = {"Idempotency-Key": "a"}
+        assert (
+            await client.post("/v1/parcels", json=PARCEL, headers=headers, auth=issuer.holder("filer"))
+        ).status_code == 201
 
 
 async def test_without_an_endpoint_the_trace_still_reaches_the_outbox(
@@ -81,8 +87,8 @@ async def test_without_an_endpoint_the_trace_still_reaches_the_outbox(
 ) -> None:
     """Logs of several processes can be joined though nobody records; of a caller's headers only the trace is kept."""
     async with serve(parcel_settings) as client:
-        headers = {**issuer.header("filer"), "Idempotency-Key": "a", "traceparent": TRACEPARENT, "tracestate": "x=1"}
-        await client.post("/v1/parcels", json={"agency": "police"}, headers=headers)
+        headers = {"Idempotency-Key": "a", "traceparent": TRACEPARENT, "tracestate": "x=1"}
+        await client.post("/v1/parcels", json=PARCEL, headers=headers, auth=issuer.holder("filer"))
         reading = engine(parcel_settings.database)
 
         async def stored() -> list[dict[str, str]]:

@@ -70,7 +70,7 @@ async def asked(tmp_path: Path, source: Answering) -> int:
     """What a source is understood to say of a stream."""
     key = tmp_path / "client.jwk"
     key.write_text(json.dumps(ECKey.generate_key("P-256").as_dict(private=True)))
-    tokens = answers(200, access_token="t", expires_in=300)
+    tokens = answers(200, access_token="t", token_type="DPoP", expires_in=300)
     with listening(tokens) as token_port, listening(source) as port:
         settings = Settings(
             environment="embedded",

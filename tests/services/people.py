@@ -24,6 +24,7 @@ from eventlog.delivered import Delivered
 from runtime.clock import system_clock
 from runtime.service import Service
 from runtime.settings import Settings
+from tests.holder import Holder
 from tests.stack import Databases
 
 ISSUER, AUDIENCE, KEY_ID = "https://issuer.test", "amparo:test", "test"
@@ -40,13 +41,15 @@ class Issuer:
         """The key of this id."""
         return self._key if kid == KEY_ID else None
 
-    def header(self, *, role: str, unit: str, sub: str = "") -> dict[str, str]:
-        """The header of somebody who acts in a role, for a unit."""
+    def holder(self, *, role: str, unit: str, sub: str = "") -> Holder:
+        """The token and key of somebody who acts in a role, for a unit."""
+        return Holder(lambda jkt: self._token(role=role, unit=unit, sub=sub, jkt=jkt))
+
+    def _token(self, *, role: str, unit: str, sub: str, jkt: str) -> str:
         now = int(system_clock().timestamp())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub or f"{role}-{unit or 'alone'}", "iat": now}
-        claims |= {"exp": now + 300, "amparo_role": role, "amparo_unit": unit}
-        token = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY_ID}, claims, self._key)
-        return {"Authorization": f"Bearer {token}"}
+        claims |= {"exp": now + 300, "amparo_role": role, "amparo_unit": unit, "cnf": {"jkt": jkt}}
+        return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY_ID}, claims, self._key)
 
 
 class Refusals:
@@ -76,19 +79,19 @@ class Refusals:
 class Door:
     """Lets clients in to one service's API."""
 
-    def __init__(self, service: Service, issuer: Issuer, *, name: str) -> None:
+    def __init__(self, service: Service, issuer: Issuer) -> None:
         app = service.app()
         self._transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._refusals = Refusals(app)
         self._issuer = issuer
-        self._url = f"http://{name}.test"
+        (self._url,) = service.settings.reached_at(service.name)
         self._clients: list[httpx.AsyncClient] = []
 
     def enter(self, *, role: str, unit: str, sub: str = "") -> httpx.AsyncClient:
         """A client with a token of that role and unit."""
-        headers = self._issuer.header(role=role, unit=unit, sub=sub)
+        holder = self._issuer.holder(role=role, unit=unit, sub=sub)
         hooks = {"response": [self._refusals.check]}
-        client = httpx.AsyncClient(transport=self._transport, base_url=self._url, headers=headers, event_hooks=hooks)
+        client = httpx.AsyncClient(transport=self._transport, base_url=self._url, auth=holder, event_hooks=hooks)
         self._clients.append(client)
         return self._clients[-1]
 
@@ -99,9 +102,9 @@ class Door:
 
 
 @asynccontextmanager
-async def door(service: Service, issuer: Issuer, *, name: str) -> AsyncIterator[Door]:
+async def door(service: Service, issuer: Issuer) -> AsyncIterator[Door]:
     """A door that is closed in the end."""
-    opened = Door(service, issuer, name=name)
+    opened = Door(service, issuer)
     yield opened
     await opened.close()
 
@@ -124,6 +127,7 @@ def migrated(postgres: str, folder: Path, *, service: str) -> Iterator[tuple[Set
         issuer=ISSUER,
         audience=AUDIENCE,
         jwks=f"{ISSUER}/jwks",
+        public_urls=f"http://{service}.test",
     )
     yield settings, databases
     databases.drop()

@@ -18,6 +18,7 @@ from local import drill
 from local.drill import Outcome
 from local.programs import client
 from runtime.clock import system_clock
+from tests.holder import Holder
 from tests.system import evidence
 from tests.system.whole import Whole
 
@@ -101,7 +102,7 @@ async def clients(whole: Whole) -> AsyncIterator[Callable[[str, str], httpx.Asyn
 
     def opening(token: str, service: str) -> httpx.AsyncClient:
         url = whole.stack.values[f"AMPARO_URL_{service.upper()}"]
-        auth = None if not token else bearer(whole, token)
+        auth = None if not token else holder(whole, token)
         opened.append(httpx.AsyncClient(base_url=url, auth=auth, trust_env=False, timeout=30))
         return opened[-1]
 
@@ -183,7 +184,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
     assert problem["instance"].startswith("urn:uuid:")
     assert set(problem) <= {"type", "title", "status", "instance", "errors"}
     if status == 401:
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.headers["WWW-Authenticate"].startswith("DPoP")
 
 
 def deeds(whole: Whole) -> dict[str, int]:
@@ -201,10 +202,10 @@ def deeds(whole: Whole) -> dict[str, int]:
     return counts
 
 
-def bearer(whole: Whole, name: str) -> httpx.Auth:
-    """The token of one of the stack's clients, or one that only looks like it."""
+def holder(whole: Whole, name: str) -> httpx.Auth:
+    """One of the stack's clients, or one whose token only looks like theirs."""
     if name in MADE_UP:
-        return Token(made_up(whole, name))
+        return Holder(lambda jkt: made_up(whole, name, jkt))
     settings = client(whole.stack, name)
     return TokenSource.from_file(
         client_id=name,
@@ -215,19 +216,7 @@ def bearer(whole: Whole, name: str) -> httpx.Auth:
     )
 
 
-class Token(httpx.Auth):
-    """One token, whatever is said to it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Any:
-        """Adds it."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        yield request
-
-
-def made_up(whole: Whole, name: str) -> str:
+def made_up(whole: Whole, name: str, jkt: str) -> str:
     """A filer's token, signed here: as the issuer does, for another mechanism, or by a key that nobody knows."""
     held = json.loads((whole.home / "keys" / "issuer.json").read_text())["keys"][0]
     key = ECKey.generate_key("P-256") if name == "forged" else ECKey.import_key(held)
@@ -239,6 +228,7 @@ def made_up(whole: Whole, name: str) -> str:
         "client_id": "ngo",
         "amparo_role": "filer",
         "amparo_unit": "ngo-rios-vivos",
+        "cnf": {"jkt": jkt},
         "jti": secrets.token_hex(8),
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(minutes=5)).timestamp()),

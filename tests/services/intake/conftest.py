@@ -65,7 +65,7 @@ Enter = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 async def enter(registry: Registry) -> AsyncIterator[Enter]:
     """``enter(role, unit=…)``: a client of the registry's API with a token of that role."""
-    async with door(registry.service, registry.issuer, name="registry") as opened:
+    async with door(registry.service, registry.issuer) as opened:
 
         def client(role: str = "filer", *, unit: str = "ngo-test", sub: str = "") -> httpx.AsyncClient:
             return opened.enter(role=role, unit=unit, sub=sub)

@@ -218,11 +218,11 @@ async def test_no_address_is_a_fault(enter: Enter, path: str) -> None:
 async def test_without_a_token_there_is_nothing(enter: Enter, registry: Registry) -> None:
     """Not even an answer that tells a good body from a bad one."""
     client = enter()
-    del client.headers["Authorization"]
+    client.auth = None
     before = await registry.stored()
     for path in ("/v1/requests", "/v1/incidents"):
         assert problem(await client.get(path)) == (401, "unauthenticated")
         assert problem(await post(client, path, {})) == (401, "unauthenticated")
-    client.headers["Authorization"] = "Bearer x.y.z"
+    client.headers["Authorization"] = "DPoP x.y.z"
     assert problem(await post(client, "/v1/requests", filing())) == (401, "unauthenticated")
     assert await registry.stored() == before

@@ -168,7 +168,7 @@ Enter = Callable[..., Desk]
 @pytest.fixture
 async def enter(office: Office) -> AsyncIterator[Enter]:
     """``enter(role, unit=…)``: somebody at the API in that role."""
-    async with door(office.service, office.issuer, name="protection") as opened:
+    async with door(office.service, office.issuer) as opened:
 
         def desk(role: str, *, unit: str = "", sub: str = "") -> Desk:
             unit = unit or (NGO if role in ("filer", "defender") else "dgdh")

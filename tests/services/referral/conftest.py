@@ -277,7 +277,7 @@ Enter = Callable[..., httpx.AsyncClient]
 @pytest.fixture
 async def enter(room: Room) -> AsyncIterator[Enter]:
     """``enter(unit, role=…)``: a client of the API with a token of that unit."""
-    async with door(room.service, room.issuer, name="referral") as opened:
+    async with door(room.service, room.issuer) as opened:
 
         def client(unit: str = POLICE, *, role: str = "police_unit", sub: str = "") -> httpx.AsyncClient:
             return opened.enter(role=role, unit=unit, sub=sub)

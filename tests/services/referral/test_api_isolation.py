@@ -102,7 +102,7 @@ async def test_an_agency_cannot_recall_nor_register(room: Room, enter: Enter) ->
 async def test_without_a_token_nothing_answers(room: Room, enter: Enter) -> None:
     """Each route asks who is there first."""
     client = enter()
-    del client.headers["Authorization"]
+    client.auth = None
     _, referral_id = await room.sent()
     for where in (
         "/v1/inbox",

@@ -81,6 +81,7 @@ async def service(
         database=timeline_databases.url("timeline"),
         kafka="127.0.0.1:1",
         transport_key=transport_key,
+        public_urls="http://timeline.test",
     )
     made = create_service(settings, clock=lambda: at(60), verifier=issuer.verifier)
     yield made
@@ -90,7 +91,7 @@ async def service(
 @pytest.fixture
 async def enter(service: Service, issuer: Issuer) -> AsyncIterator[Enter]:
     """``enter(role, unit)``: a client of the timeline's API with a token of that role and unit."""
-    async with door(service, issuer, name="timeline") as opened:
+    async with door(service, issuer) as opened:
 
         def client(role: str = "coordinator", unit: str = "dgdh") -> httpx.AsyncClient:
             return opened.enter(role=role, unit=unit)

@@ -80,13 +80,15 @@ async def running(
     topics: Topics, timeline_databases: Databases, database: AsyncEngine, issuer: Issuer, tmp_path: Path
 ) -> AsyncIterator[Service]:
     """The process, with its loops, on a port."""
+    port = ports.choose(["timeline"])["timeline"]
     settings = Settings(
         environment="embedded",
         mechanism=topics.mechanism,
         database=timeline_databases.url("timeline"),
         kafka=topics.kafka,
         transport_key=topics.transport_key,
-        port=ports.choose(["timeline"])["timeline"],
+        port=port,
+        public_urls=f"http://127.0.0.1:{port}",
         client_id="timeline",
         client_key=_client_key(tmp_path),
         token_endpoint="http://127.0.0.1:1/token",
@@ -119,7 +121,7 @@ async def _serving(service: Service) -> AsyncIterator[None]:
 
 def _client(service: Service, issuer: Issuer, role: str = "auditor", unit: str = "") -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{service.settings.port}", headers=issuer.header(role=role, unit=unit), timeout=30
+        base_url=f"http://127.0.0.1:{service.settings.port}", auth=issuer.holder(role=role, unit=unit), timeout=30
     )
 
 

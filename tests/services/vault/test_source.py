@@ -33,7 +33,7 @@ async def test_who_looked_is_numbered_published_and_served(
     await referral.refused(actor=OFFICER, purpose="referral.texts", rule="absent-or-not-disclosed", case_id="c-1")
     sequencer = asyncio.create_task(service._sequencer_loop().run())
     try:
-        async with door(service, issuer, name="vault") as opened:
+        async with door(service, issuer) as opened:
             auditor = opened.enter(role="auditor", unit="")
 
             async def served() -> list[bytes]:
