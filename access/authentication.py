@@ -61,7 +61,7 @@ async def _identity(request: Request) -> Identity:
     except NonceNeeded:
         raise Problem("unauthenticated", headers=challenge("use_dpop_nonce")) from None
     except BadProof as refused:
-        _log.info("proof refused", reason=refused.reason, actor=identity.actor.id)
+        _log.info("proof refused", reason=refused.reason)
         raise Problem("unauthenticated", headers=challenge("invalid_dpop_proof")) from None
     except Full:
         _log.error("no room to remember more proofs")
