@@ -9,11 +9,11 @@ import structlog
 from fastapi import Request
 from fastapi.security.http import HTTPBase
 
-from access.dpop import NONCE_RENEWED, SCHEME, BadProof, NonceNeeded, Proofs
+from access.dpop import NONCE_HEADER, NONCE_RENEWED, SCHEME, BadProof, NonceNeeded, Nonces, Proofs
 from access.identity import Identity
 from access.once import Full
 from access.problems import Problem
-from access.tokens import Verifier, challenge
+from access.tokens import InvalidToken, Verifier, challenge
 from eventlog.store import Actor
 
 _log = structlog.get_logger("access.authentication")
@@ -43,29 +43,34 @@ async def authenticated(request: Request) -> Actor:
 async def _identity(request: Request) -> Identity:
     proofs: Proofs = request.app.state.proofs
     assert proofs.nonces is not None
-    offered = proofs.nonces.new()
-    request.state.dpop_nonce = offered  # `access.middleware` sends it
+    nonces = proofs.nonces
     authorization, given = request.headers.getlist("authorization"), request.headers.getlist("dpop")
     scheme, _, token = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
     if scheme.lower() != SCHEME.lower() or not token:
-        raise Problem("unauthenticated", headers=challenge())
+        raise _refusal(nonces, None)
     verifier: Verifier = request.app.state.verifier
-    identity = await verifier.verify(token)
     try:
+        identity = await verifier.verify(token)
         if len(given) != 1:
             raise BadProof("missing" if not given else "several")
         path: bytes = request.scope.get("raw_path") or request.url.path.encode()
         proven = proofs.check(
             given[0], method=request.method, path=path.decode("latin-1"), token=token, jkt=identity.jkt
         )
+    except InvalidToken:
+        raise _refusal(nonces, "invalid_token") from None
     except NonceNeeded:
-        raise Problem("unauthenticated", headers=challenge("use_dpop_nonce")) from None
+        raise _refusal(nonces, "use_dpop_nonce") from None
     except BadProof as refused:
         _log.info("proof refused", reason=refused.reason)
-        raise Problem("unauthenticated", headers=challenge("invalid_dpop_proof")) from None
+        raise _refusal(nonces, "invalid_dpop_proof") from None
     except Full:
         _log.error("no room to remember more proofs")
         raise Problem("too-many-requests", headers={"Retry-After": "5"}) from None
-    if proven.nonce_age is not None and proven.nonce_age < NONCE_RENEWED:
-        request.state.dpop_nonce = None  # the one that the client has will do
+    if proven.nonce_age is not None and proven.nonce_age >= NONCE_RENEWED:
+        request.state.dpop_nonce = nonces.new()  # `access.middleware` sends it with the answer
     return identity
+
+
+def _refusal(nonces: Nonces, error: str | None) -> Problem:
+    return Problem("unauthenticated", headers={**challenge(error), NONCE_HEADER: nonces.new()})
