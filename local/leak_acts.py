@@ -77,7 +77,10 @@ async def be_refused(environment: Mapping[str, str], story: Mapping[str, Any], w
     try:
         refused = [
             await nobody.post(f"{url}/v1/requests", json=body(), headers=key()),
-            await nobody.post(f"{url}/v1/requests", headers={"Authorization": f"Bearer {words.word('token')}"}),
+            await nobody.post(
+                f"{url}/v1/requests",
+                headers={"Authorization": f"DPoP {words.word('token')}", "DPoP": words.word("proof")},
+            ),
             await police.attempt("POST", "intake", "/v1/requests", json=body(), headers=key()),
             await ngo.attempt("POST", "intake", "/v1/requests", json=body(), headers={}),
         ]

@@ -11,9 +11,10 @@ from fastapi import Depends, FastAPI
 from access import middleware, problems
 from access.authorization import may
 from access.crowds import Crowds, Limits, admit
+from access.dpop import NONCE_HEADER, Nonces, Proofs
 from eventlog.store import Actor
 from tests.access.problems_asserts import assert_problem
-from tests.access.service import Signer
+from tests.access.service import URL, Signer
 
 FEW = Limits(client="3 per minute", urgent="2 per minute", stranger="4 per minute")
 FILING = ("POST", "/v1/requests")
@@ -27,6 +28,7 @@ class Busy:
         self.inside = 0
         self.app = FastAPI(dependencies=[Depends(admit)])
         self.app.state.verifier, self.app.state.crowds = signer.verifier(), crowds
+        self.app.state.proofs = Proofs(bases=[URL], clock=signer.clock, nonces=Nonces(clock=signer.clock))
         problems.install(self.app)
         middleware.install(self.app, crowds=crowds)
 
@@ -52,8 +54,10 @@ async def enter(signer: Signer) -> AsyncIterator[Enter]:
 
     def entered(app: FastAPI, *, sub: str = "ngo", address: str = "192.0.2.1", token: str = "") -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app, client=(address, 5000))
-        headers = {"Authorization": f"Bearer {token or signer.token(sub=sub)}"}
-        opened.append(httpx.AsyncClient(transport=transport, base_url="http://service.test", headers=headers))
+        holder = signer.holder(sub=sub)
+        holder.token = token or holder.token
+        holder.prover.learn(URL, {NONCE_HEADER: app.state.proofs.nonces.new()})
+        opened.append(httpx.AsyncClient(transport=transport, base_url=URL, auth=holder))
         return opened[-1]
 
     yield entered

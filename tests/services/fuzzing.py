@@ -1,8 +1,9 @@
 """schemathesis against one service's process as it listens: every operation of its OpenAPI document, with all of the
 tool's checks, as two peers who must not see each other's things.
 
-The tool's users show a name in place of a token; the server here gives each of them the token that belongs to it. It
-makes of each idempotency key a new one: the tool uses the same again, which is refused before anything is tried.
+The tool's users show a name in place of a token; the server here gives each of them the token that belongs to it, with
+a proof for this one request. It makes of each idempotency key a new one: the tool uses the same again, which is refused
+before anything is tried.
 """
 
 import contextlib
@@ -17,8 +18,10 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
+from access.dpop import NONCE_HEADER
 from runtime.service import Service
 from tests.services.people import Issuer
 
@@ -39,22 +42,26 @@ AMOUNTS = pytest.mark.parametrize(
 class Known:
     """Gives each user of the tool its token; whoever names nobody, or shows a token of its own, keeps what it has."""
 
-    def __init__(self, app: ASGIApp, issuer: Issuer, peers: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, app: FastAPI, url: str, issuer: Issuer, peers: Mapping[str, tuple[str, str]]) -> None:
+        """``url`` is the address that the service takes proofs for."""
         self._app = app
+        self._url = url
         self._issuer = issuer
         self._peers = peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http":
-            scope = {**scope, "headers": [pair for header in scope["headers"] for pair in self._given(*header)]}
+            scope = {**scope, "headers": [pair for header in scope["headers"] for pair in self._given(scope, *header)]}
         await self._app(scope, receive, send)
 
-    def _given(self, name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
+    def _given(self, scope: Scope, name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
         shown = value.decode("latin-1")
         if name == b"authorization" and (peer := shown.removeprefix(SCHEME)) in self._peers and peer != shown:
             role, unit = self._peers[peer]
-            given = self._issuer.header(role=role, unit=unit)
+            holder, url = self._issuer.holder(role=role, unit=unit), self._url + scope["raw_path"].decode("latin-1")
+            holder.prover.learn(url, {NONCE_HEADER: self._app.state.proofs.nonces.new()})
+            given = holder.prover.headers(method=scope["method"], url=url, token=holder.token)
             return [(each.lower().encode(), text.encode()) for each, text in given.items()]
         if name == b"idempotency-key" and 0 < len(value) < 90 and shown.isascii() and shown.isprintable():
             return [(name, value + secrets.token_hex(16).encode())]
@@ -64,7 +71,8 @@ class Known:
 @contextlib.contextmanager
 def listening(service: Service, issuer: Issuer, peers: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """The service's process on a port of its own, without its loops; its URL. ``peers``: name → role and unit."""
-    app = Known(service.app(), issuer, peers)
+    (url,) = service.settings.reached_at(service.name)
+    app = Known(service.app(), url, issuer, peers)
     config = uvicorn.Config(app, port=0, log_config=None, server_header=False, lifespan="off")
     server = uvicorn.Server(config)
     socket = config.bind_socket()

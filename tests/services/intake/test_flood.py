@@ -13,7 +13,7 @@ async def test_who_used_up_every_other_call_still_files(registry: Registry, regi
     """By the registry's own settings and routes."""
     few = registry_settings.model_copy(update={"rate_client": FEW, "rate_stranger": FEW})
     service = create_service(few, verifier=registry.issuer.verifier, fetch=registry.referrals.fetch)
-    async with door(service, registry.issuer, name="registry") as opened:
+    async with door(service, registry.issuer) as opened:
         client = opened.enter(role="filer", unit="ngo-flood")
         assert [(await client.get("/v1/requests")).status_code for _ in range(5)] == [200] * 3 + [429] * 2
         refused = await client.get("/v1/requests")
