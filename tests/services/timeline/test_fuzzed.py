@@ -23,6 +23,7 @@ def test_schemathesis_finds_nothing(
         database=timeline_databases.url("timeline"),
         kafka="127.0.0.1:1",
         transport_key=transport_key,
+        public_urls="http://timeline.test",
         **UNLIMITED,
     )
     service = create_service(settings, verifier=issuer.verifier)
