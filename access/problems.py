@@ -46,6 +46,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     # Who sent it.
     "unauthenticated": (401, "A valid access token is needed, with a proof that it is yours"),
     "forbidden": (403, "Your role does not include this act"),
+    "proof-too-old": (401, "This needs a sign-in of the last five minutes; sign in again"),
     # Repetitions and races.
     "conflict": (409, "Somebody else acted on the same thing first; read it again and decide again"),
     "precondition-failed": (412, "What you act on is no longer at the version of If-Match"),
@@ -71,6 +72,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "happened-in-future": (409, "What is reported is dated later than now; check the date and its time zone"),
     "charges-unexpected": (409, "Charges belong to an incident of kind criminalisation"),
     "violence-unexpected": (409, "Forms of violence belong to an incident of kind gender_violence"),
+    "opening-ended": (409, "The minutes for which this field was opened are over"),
     "duplicate-of-missing": (409, "A duplicate, and only a duplicate, names the other incident that it repeats"),
     # The case.
     "already-reported": (409, "The preliminary report was issued; evaluate the risk"),

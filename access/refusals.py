@@ -28,9 +28,9 @@ class Recording(Protocol):
         """Records one. Raises the database's error where it cannot."""
 
 
-async def record(request: Request, actor: Actor, action: Action) -> None:
-    """Records that the actor's role refused it the action, where the process has a vault to record it with. Raises the
-    database's error.
+async def record(request: Request, actor: Actor, action: Action, *, rule: str = BY_ROLE) -> None:
+    """Records that the actor was refused the action by what it is, where the process has a vault to record it with.
+    Raises the database's error.
 
     Of the address only ids are kept: anything else in it was typed by somebody.
     """
@@ -39,4 +39,4 @@ async def record(request: Request, actor: Actor, action: Action) -> None:
         return
     ids = {name: value for name, value in request.path_params.items() if _UUID.fullmatch(str(value))}
     about = "/".join(f"{name.removesuffix('_id')}/{value}" for name, value in sorted(ids.items()))
-    await vault.refused(actor=actor, purpose=action, rule=BY_ROLE, about=about, case_id=ids.get("case_id", ""))
+    await vault.refused(actor=actor, purpose=action, rule=rule, about=about, case_id=ids.get("case_id", ""))

@@ -30,6 +30,9 @@ CaseAction = Literal[
     "measure.confirm",  # or call ineffective: whether it is in place
     "measure.change",
     "referral.decide",  # in place of a consent; two different persons
+    "seal.open",  # one sealed field, for minutes, where danger does not wait
+    "seal.read",  # what one opened so
+    "seal.review",  # what another opened so
     "timeline.read",
     "accesses.read",  # who looked
     "accesses.examine",  # the same record by record

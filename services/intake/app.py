@@ -1,6 +1,7 @@
 """Joins the registry's parts: nothing else does."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from access.tokens import Verifier
 from access.vault import Vault
@@ -15,8 +16,9 @@ from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
 from services.intake.activities import TASK_QUEUE, activities
-from services.intake.api import incidents, requests
+from services.intake.api import incidents, openings, requests
 from services.intake.handlers import CODEC, Parts
+from services.intake.openings import keep_noting
 
 NAME = "intake"
 CONSUMER = "agencies"
@@ -78,9 +80,10 @@ def create_service(
         settings=settings,
         name=NAME,
         parts=parts,
-        routers=(requests.router, incidents.router),
+        routers=(requests.router, incidents.router, openings.router),
         store=parts.store,
         consumers=consumers,
+        loops=lambda parts: (("reviews", partial(keep_noting, parts)),),
         activities=activities,
         task_queue=TASK_QUEUE,
         clock=clock,

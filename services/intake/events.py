@@ -8,6 +8,8 @@ from services.intake.vocabulary import (
     Charge,
     FiledBy,
     IncidentKind,
+    OpenedField,
+    OpeningGround,
     PerpetratorKind,
     SubjectKind,
     Verification,
@@ -136,6 +138,34 @@ class IncidentVerified:
     reason: Personal = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SealOpened:
+    opening_id: str
+    case_id: str
+    subject_id: str
+    field: OpenedField
+    ground: OpeningGround
+    person: str
+    role: str
+    until: datetime
+    review_due: datetime
+    justification: Personal = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpeningReviewed:
+    person: str
+    role: str
+    justified: bool
+    late: bool
+    reason: Personal = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpeningUnreviewed:
+    due: datetime
+
+
 EVENTS: tuple[type, ...] = (
     RequestFiled,
     EvidenceAdded,
@@ -147,4 +177,7 @@ EVENTS: tuple[type, ...] = (
     RequestWithdrawn,
     IncidentReported,
     IncidentVerified,
+    SealOpened,
+    OpeningReviewed,
+    OpeningUnreviewed,
 )

@@ -15,7 +15,7 @@ from access.policy import Action, Case, Subject, permit
 from access.vault import Vault
 from amparo.intake.v1 import events_pb2
 from eventlog.codec import Codec
-from eventlog.decider import Refused
+from eventlog.decider import Refused, Sealed
 from eventlog.receipts import Receipt, sign_receipt
 from eventlog.store import ActKey, Actor, EventStore, History, Recorded, Ring, retry_when_moved
 from eventlog.transparency.note import NoteSigner
@@ -158,12 +158,12 @@ async def act_on_request(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, act):
             return earlier
-        history = await _visible(stream, ACTION_OF[type(command)], session=session, actor=actor, parts=parts)
-        _check_version(history, at_version)
+        history = await visible(stream, ACTION_OF[type(command)], session=session, actor=actor, parts=parts)
+        check_version(history, at_version)
         state = fold_request(history)
         events = domain.decide(state, command)
         if not events:
-            return await parts.store.remember(session, act, _receipt_of_last(history, parts=parts))
+            return await parts.store.remember(session, act, receipt_of_last(history, parts=parts))
         appended = await parts.store.append(
             session,
             stream=stream,
@@ -172,7 +172,7 @@ async def act_on_request(
             actor=actor,
             act=act,
             correlation=case_id,
-            keys=await _keys_to_seal(events, case_id=case_id, actor=actor, parts=parts),
+            keys=await keys_to_seal(events, case_id=case_id, actor=actor, parts=parts),
         )
         if appended.repeated:
             return appended.receipt
@@ -201,7 +201,7 @@ async def report_incident(
             if earlier := await parts.store.receipt_for(session, act):
                 return earlier
             of_case = request_stream(case_id)
-            case = await _visible(of_case, "incident.report", session=session, actor=actor, parts=parts)
+            case = await visible(of_case, "incident.report", session=session, actor=actor, parts=parts)
             subject_id = fold_request(case).first_subject
             keys = await parts.vault.for_sealing([subject_id], actor=actor, case_id=case_id)
         else:
@@ -234,14 +234,14 @@ async def verify_incident(
     async with parts.engine.begin() as session:
         if earlier := await parts.store.receipt_for(session, act):
             return earlier
-        history = await _visible(stream, "incident.verify", session=session, actor=actor, parts=parts)
-        _check_version(history, at_version)
+        history = await visible(stream, "incident.verify", session=session, actor=actor, parts=parts)
+        check_version(history, at_version)
         if command.duplicate_of:
             repeated = incident_stream(command.duplicate_of)
-            await _visible(repeated, "incident.read", session=session, actor=actor, parts=parts)
+            await visible(repeated, "incident.read", session=session, actor=actor, parts=parts)
         events = incident.decide(fold_incident(history), command)
         if not events:
-            return await parts.store.remember(session, act, _receipt_of_last(history, parts=parts))
+            return await parts.store.remember(session, act, receipt_of_last(history, parts=parts))
         appended = await parts.store.append(
             session,
             stream=stream,
@@ -250,7 +250,7 @@ async def verify_incident(
             actor=actor,
             act=act,
             correlation=history.events[0].correlation,
-            keys=await _keys_to_seal(events, case_id=history.events[0].correlation, actor=actor, parts=parts),
+            keys=await keys_to_seal(events, case_id=history.events[0].correlation, actor=actor, parts=parts),
         )
         if appended.repeated:
             return appended.receipt
@@ -280,7 +280,7 @@ async def see(stream: str, *, unseal: bool, actor: Actor, parts: Parts) -> Seen:
     action: Action = "request.read" if stream.startswith("request/") else "incident.read"
     try:
         async with parts.engine.connect() as session:
-            history = await _visible(stream, action, session=session, actor=actor, parts=parts)
+            history = await visible(stream, action, session=session, actor=actor, parts=parts)
     except Refused:
         if unseal:
             kind, _, of = stream.partition("/")
@@ -302,7 +302,7 @@ def new_proposal() -> ProposalId:
     return ProposalId(str(uuid.uuid4()))
 
 
-async def _visible(stream: str, action: Action, *, session: AsyncConnection, actor: Actor, parts: Parts) -> History:
+async def visible(stream: str, action: Action, *, session: AsyncConnection, actor: Actor, parts: Parts) -> History:
     """A stream, if the policy lets the actor do this to it. Raises ``Refused`` `not-found`: as for none."""
     history = await parts.store.load(session, stream)
     if history.events:
@@ -331,12 +331,12 @@ async def _as_case(history: History, *, session: AsyncConnection, subject: Subje
     )
 
 
-def _check_version(history: History, at_version: int | None) -> None:
+def check_version(history: History, at_version: int | None) -> None:
     if at_version is not None and at_version != history.version:
         raise Refused("precondition-failed", f"it is at version {history.version} now; read it and decide again")
 
 
-def _receipt_of_last(history: History, *, parts: Parts) -> Receipt:
+def receipt_of_last(history: History, *, parts: Parts) -> Receipt:
     last = history.events[-1]
     return sign_receipt(
         signer=parts.signer,
@@ -349,21 +349,37 @@ def _receipt_of_last(history: History, *, parts: Parts) -> Receipt:
     )
 
 
-async def _keys_to_seal(events: Sequence[object], *, case_id: str, actor: Actor, parts: Parts) -> Mapping[str, bytes]:
+async def keys_to_seal(events: Sequence[object], *, case_id: str, actor: Actor, parts: Parts) -> Mapping[str, bytes]:
     needed = {plain.key_id for event in events for _, plain in CODEC.encode(event)[1]}
     return await parts.vault.for_sealing(sorted(needed), actor=actor, case_id=case_id) if needed else {}
 
 
 async def _unseal(events: Sequence[Recorded], *, actor: Actor, purpose: str, parts: Parts) -> Texts:
     fields = [(recorded.version, field) for recorded in events for field in sealed_in(recorded.event)]
+    rule = FOR_OWN_FILING if owner(actor) == owner(events[0].actor) else FOR_STAFF
+    about, case_id = events[0].stream, events[0].correlation
+    return await unseal_for(fields, purpose=purpose, rule=rule, about=about, case_id=case_id, actor=actor, parts=parts)
+
+
+async def unseal_for(
+    fields: Sequence[tuple[int, Sealed]],
+    *,
+    purpose: str,
+    rule: str,
+    about: str,
+    case_id: str,
+    actor: Actor,
+    parts: Parts,
+) -> Texts:
+    """Opens (version, field) pairs, once the vault has recorded who reads them, what for and by what rule."""
     secrets = await parts.vault.release(
         sorted({field.key_id for _, field in fields}),
         actor=actor,
         purpose=purpose,
-        rule=FOR_OWN_FILING if owner(actor) == owner(events[0].actor) else FOR_STAFF,
+        rule=rule,
         classes={class_of(field.path) for _, field in fields},
-        about=events[0].stream,
-        case_id=events[0].correlation,
+        about=about,
+        case_id=case_id,
         without_destroyed=True,
     )
     return unsealed(fields, secrets=secrets)

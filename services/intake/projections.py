@@ -122,7 +122,7 @@ async def kept_from(session: AsyncConnection, case_id: str) -> tuple[Collection[
     return ((), domain.Stage.OPEN) if row is None else (row.excluded, domain.Stage(row.stage))
 
 
-def _in_reach(table: Table, subject: Subject, action: Action) -> ColumnElement[bool]:
+def in_reach(table: Table, subject: Subject, action: Action) -> ColumnElement[bool]:
     """The rows to which the subject may do this, as `access.policy` decides for each of them."""
     allowed = reach(subject, action)
     own = table.c.owner == subject.owner if allowed.own else false()
@@ -179,7 +179,7 @@ async def page(
     id_column = next(iter(table.primary_key.columns))
     query: Select[tuple[object, ...]] = (
         select(table)
-        .where(_in_reach(table, subject, action))
+        .where(in_reach(table, subject, action))
         .order_by(table.c.recorded_at.desc(), id_column.desc())
         .limit(limit)
     )
@@ -192,7 +192,7 @@ async def page(
 
 
 async def rebuild(session: AsyncConnection, store: EventStore) -> int:
-    """Makes both tables anew from the streams, in the caller's transaction. Answers with the number of rows.
+    """Makes both tables anew from the streams, in the caller's transaction. Answers with the number of streams.
 
     Acts wait until it has ended, reads do not.
     """
@@ -204,7 +204,7 @@ async def rebuild(session: AsyncConnection, store: EventStore) -> int:
         history = await store.load(session, stream)
         if stream.startswith("request/"):
             await insert_request(session, history.events, fold_request(history))
-        else:
+        elif stream.startswith("incident/"):
             await insert_incident(session, history.events)
     return len(streams)
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from eventlog.replay import Fetch, hold, replay
 from runtime import agencies
-from services.intake import projections
+from services.intake import opening_rows, projections
 from services.intake.handlers import Parts
 
 
@@ -16,8 +16,11 @@ async def rebuild(parts: Parts, *, consumer: str, source: str, fetch: Fetch) -> 
     Raises `eventlog.replay.NotReplayed`, with nothing changed.
     """
     async with parts.engine.begin() as session:
-        await hold(session, consumer=consumer, sources=[source], tables=("requests", "incidents", "agencies"))
+        await hold(
+            session, consumer=consumer, sources=[source], tables=("requests", "incidents", "openings", "agencies")
+        )
         streams = await projections.rebuild(session, parts.store)
+        await opening_rows.rebuild(session, parts.store)
         await session.execute(text("DELETE FROM agencies"))
         replayed = await replay(session, consumer=consumer, sources=[source], fetch=fetch, apply=agencies.keep)
         return streams, replayed

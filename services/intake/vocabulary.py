@@ -145,6 +145,24 @@ class DataClass(StrEnum):
     NARRATIVE = "narrative"
 
 
+class OpeningGround(StrEnum):
+    """Why one sealed field is opened where danger does not wait for consent or competence."""
+
+    DANGER_TO_LIFE = "danger_to_life"
+    DISAPPEARED = "disappeared"
+    MEDICAL_EMERGENCY = "medical_emergency"
+    EVACUATION = "evacuation"
+
+
+class OpenedField(StrEnum):
+    """What can be opened so: what helps to find or reach somebody, and what happened."""
+
+    NAME = "name"
+    CONTACT = "contact"
+    PLACE = "place"
+    NARRATIVE = "narrative"
+
+
 class Factor(StrEnum):
     """A differential factor, in the person's own words. Left out means that it was not asked; an empty list, that the
     person named none."""

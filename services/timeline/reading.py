@@ -238,6 +238,9 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
         (intake.IncidentReported, _plain("incident.reported")),
         (intake.IncidentVerified, _plain("incident.verified", "verification")),
         (intake.RequestWithdrawn, _plain("request.withdrawn")),
+        (intake.SealOpened, _plain("seal.opened", "ground", "field")),
+        (intake.OpeningReviewed, _plain("seal.reviewed", "justified", "late")),
+        (intake.OpeningUnreviewed, lambda m: Said(kind="seal.unreviewed", due=_instant(m.due), late=True)),
         # Case.
         (protection.CaseOpened, _plain("case.opened", "track", "pack", "pack_version")),
         (protection.ClockStarted, _started),

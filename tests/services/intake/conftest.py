@@ -1,7 +1,8 @@
 """The registry on a real PostgreSQL, with real keys, and clients with real tokens."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from runtime import agencies
+from runtime.clock import system_clock
 from runtime.service import Service
 from runtime.settings import Settings
 from services.intake.app import create_service
@@ -20,7 +22,7 @@ AGENCIES = (
     *("agency-scopes", "mayor-scopes", "agency-decided", "office-left-out", "office-later"),
 )
 """What the register holds."""
-STORED = ("events", "pending", "acts", "requests", "incidents")
+STORED = ("events", "pending", "acts", "requests", "incidents", "openings")
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +34,13 @@ def registry_settings(postgres: str, tmp_path_factory: pytest.TempPathFactory) -
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The registry in one test: its parts, and who may be let in."""
+    """The registry in one test: its parts, whose clock can be moved, and who may be let in."""
 
     service: Service
     parts: Parts
+    clock: "MovedClock"
     owner: AsyncEngine
+    vault_owner: AsyncEngine
     issuer: Issuer
     referrals: Referrals
 
@@ -45,17 +49,42 @@ class Registry:
         return await rows(self.owner, *STORED)
 
 
+class MovedClock:
+    """The present, moved on by so much: for what runs out, while tokens and proofs are of the present."""
+
+    def __init__(self) -> None:
+        self._by = timedelta()
+
+    def __call__(self) -> datetime:
+        return system_clock() + self._by
+
+    def tick(self, **by: float) -> None:
+        """Moves on by so many ``minutes=``, ``hours=`` …"""
+        self._by += timedelta(**by)
+
+
 @pytest.fixture
-async def registry(registry_settings: Settings) -> AsyncIterator[Registry]:
+async def registry(registry_settings: Settings, postgres: str) -> AsyncIterator[Registry]:
     """The registry's process, without its loops."""
     issuer = Issuer()
     referrals = Referrals(registry_settings.mechanism)
     service = create_service(registry_settings, verifier=issuer.verifier, fetch=referrals.fetch)
+    clock = MovedClock()
+    service.parts = replace(service.parts, clock=clock)
     async with service.parts.engine.begin() as session:
         for record in referrals.register(*AGENCIES):
             await agencies.keep(session, record)
     owner = create_async_engine(registry_settings.owner_database, poolclass=NullPool)
-    yield Registry(service=service, parts=service.parts, owner=owner, issuer=issuer, referrals=referrals)
+    vault = f"{postgres.rsplit('/', 1)[0]}/{registry_settings.mechanism}_vault"
+    yield Registry(
+        service=service,
+        parts=service.parts,
+        clock=clock,
+        owner=owner,
+        vault_owner=create_async_engine(vault, poolclass=NullPool),
+        issuer=issuer,
+        referrals=referrals,
+    )
     await service.parts.close()
 
 
@@ -67,7 +96,9 @@ async def enter(registry: Registry) -> AsyncIterator[Enter]:
     """``enter(role, unit=…)``: a client of the registry's API with a token of that role."""
     async with door(registry.service, registry.issuer) as opened:
 
-        def client(role: str = "filer", *, unit: str = "ngo-test", sub: str = "") -> httpx.AsyncClient:
-            return opened.enter(role=role, unit=unit, sub=sub)
+        def client(
+            role: str = "filer", *, unit: str = "ngo-test", sub: str = "", proved: timedelta | None = None
+        ) -> httpx.AsyncClient:
+            return opened.enter(role=role, unit=unit, sub=sub, proved=proved)
 
         yield client

@@ -1,5 +1,7 @@
 """Nobody learns from an answer of the registry whether a request or an incident exists that is not theirs."""
 
+from datetime import timedelta
+
 from access.authorization import Role
 from tests.services.intake.conftest import Enter, Registry
 from tests.services.intake.invented import decision, filed, post, report
@@ -13,10 +15,14 @@ async def test_no_route_tells_a_foreign_id_from_an_absent_one(registry: Registry
     case_id = (await filed(owner))["case_id"]
     staff = enter("coordinator", unit="mechanism")
     proposed = await post(staff, f"/v1/requests/{case_id}/disclosure-decisions", decision())
+    helper = enter("coordinator", unit="mechanism", sub="helper", proved=timedelta())
+    opening = {"field": "place", "ground": "disappeared", "justification": "Nobody has seen him."}
+    opened = await post(helper, f"/v1/requests/{case_id}/openings", opening)
     ids = {
         "case_id": case_id,
         "incident_id": reported.json()["incident_id"],
         "proposal_id": proposed.json()["proposal_id"],
+        "opening_id": opened.json()["opening_id"],
     }
     swept = list(calls(registry.service.app(), ids, public=frozenset({"agency"})))
     assert len(swept) >= 9

@@ -129,6 +129,22 @@ class ViolenceForm(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VIOLENCE_FORM_SEXUAL: _ClassVar[ViolenceForm]
     VIOLENCE_FORM_PSYCHOLOGICAL: _ClassVar[ViolenceForm]
     VIOLENCE_FORM_ECONOMIC: _ClassVar[ViolenceForm]
+
+class OpeningGround(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPENING_GROUND_UNSPECIFIED: _ClassVar[OpeningGround]
+    OPENING_GROUND_DANGER_TO_LIFE: _ClassVar[OpeningGround]
+    OPENING_GROUND_DISAPPEARED: _ClassVar[OpeningGround]
+    OPENING_GROUND_MEDICAL_EMERGENCY: _ClassVar[OpeningGround]
+    OPENING_GROUND_EVACUATION: _ClassVar[OpeningGround]
+
+class OpenedField(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPENED_FIELD_UNSPECIFIED: _ClassVar[OpenedField]
+    OPENED_FIELD_NAME: _ClassVar[OpenedField]
+    OPENED_FIELD_CONTACT: _ClassVar[OpenedField]
+    OPENED_FIELD_PLACE: _ClassVar[OpenedField]
+    OPENED_FIELD_NARRATIVE: _ClassVar[OpenedField]
 FILED_BY_UNSPECIFIED: FiledBy
 FILED_BY_DEFENDER: FiledBy
 FILED_BY_THIRD_PARTY_WITH_CONSENT: FiledBy
@@ -224,6 +240,16 @@ VIOLENCE_FORM_PHYSICAL: ViolenceForm
 VIOLENCE_FORM_SEXUAL: ViolenceForm
 VIOLENCE_FORM_PSYCHOLOGICAL: ViolenceForm
 VIOLENCE_FORM_ECONOMIC: ViolenceForm
+OPENING_GROUND_UNSPECIFIED: OpeningGround
+OPENING_GROUND_DANGER_TO_LIFE: OpeningGround
+OPENING_GROUND_DISAPPEARED: OpeningGround
+OPENING_GROUND_MEDICAL_EMERGENCY: OpeningGround
+OPENING_GROUND_EVACUATION: OpeningGround
+OPENED_FIELD_UNSPECIFIED: OpenedField
+OPENED_FIELD_NAME: OpenedField
+OPENED_FIELD_CONTACT: OpenedField
+OPENED_FIELD_PLACE: OpenedField
+OPENED_FIELD_NARRATIVE: OpenedField
 
 class Subject(_message.Message):
     __slots__ = ("subject_id", "kind", "linked")
@@ -394,3 +420,43 @@ class RequestWithdrawn(_message.Message):
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
     case_id: str
     def __init__(self, case_id: _Optional[str] = ...) -> None: ...
+
+class SealOpened(_message.Message):
+    __slots__ = ("opening_id", "case_id", "subject_id", "field", "ground", "person", "role", "until", "review_due")
+    OPENING_ID_FIELD_NUMBER: _ClassVar[int]
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    GROUND_FIELD_NUMBER: _ClassVar[int]
+    PERSON_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_DUE_FIELD_NUMBER: _ClassVar[int]
+    opening_id: str
+    case_id: str
+    subject_id: str
+    field: OpenedField
+    ground: OpeningGround
+    person: str
+    role: str
+    until: _timestamp_pb2.Timestamp
+    review_due: _timestamp_pb2.Timestamp
+    def __init__(self, opening_id: _Optional[str] = ..., case_id: _Optional[str] = ..., subject_id: _Optional[str] = ..., field: _Optional[_Union[OpenedField, str]] = ..., ground: _Optional[_Union[OpeningGround, str]] = ..., person: _Optional[str] = ..., role: _Optional[str] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., review_due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class OpeningReviewed(_message.Message):
+    __slots__ = ("person", "role", "justified", "late")
+    PERSON_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    JUSTIFIED_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    person: str
+    role: str
+    justified: bool
+    late: bool
+    def __init__(self, person: _Optional[str] = ..., role: _Optional[str] = ..., justified: _Optional[bool] = ..., late: _Optional[bool] = ...) -> None: ...
+
+class OpeningUnreviewed(_message.Message):
+    __slots__ = ("due",)
+    DUE_FIELD_NUMBER: _ClassVar[int]
+    due: _timestamp_pb2.Timestamp
+    def __init__(self, due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
