@@ -54,11 +54,18 @@ class Declined(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A registered client: its public key, and what its tokens say of it."""
+    """A registered client: its public key, and what its tokens say of it. ``person``: it is one person's, who proves
+    anew who they are with each assertion."""
 
     key: ECKey
     role: str
-    unit: str
+    unit: str = ""
+    region: str = ""
+    person: bool = False
+
+
+def _client(*, jwk: Mapping[str, Any], **said: Any) -> Client:
+    return Client(key=ECKey.import_key(jwk), **said)
 
 
 class Files:
@@ -82,7 +89,7 @@ class Files:
         """The registered client. Raises `UnsafeKeyFile`."""
         if (held := self._changed(REGISTRY_FILE)) is not None:
             self._clients = {
-                name: Client(key=ECKey.import_key(row["jwk"]), role=row["role"], unit=row.get("unit", ""))
+                name: _client(**row)
                 for name, row in held.items()
             }
         return self._clients.get(client_id)
@@ -202,6 +209,10 @@ class Issuer:
         }
         if client.unit:
             claims["amparo_unit"] = client.unit
+        if client.region:
+            claims["amparo_region"] = client.region
+        if client.person:
+            claims["auth_time"] = claims["iat"]
         return jwt.encode({"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": kid}, claims, key, algorithms=[ALGORITHM])
 
 

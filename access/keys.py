@@ -125,7 +125,8 @@ def _clients(folder: Path, table: Path) -> list[str]:
             private_files.write(file, json.dumps(_key_pair()))
             made.append(f"clients/{client_id}")
         public = ECKey.import_key(json.loads(private_files.read(file))).as_dict(private=False)
-        registry[client_id] = {"jwk": public, "role": row["role"], "unit": row.get("unit", "")}
+        told = {name: row[name] for name in ("region", "person") if name in row}
+        registry[client_id] = {"jwk": public, "role": row["role"], "unit": row.get("unit", ""), **told}
     if json.dumps(registry, sort_keys=True) != known:
         private_files.write(registry_file, json.dumps(registry, indent=1))
     return made

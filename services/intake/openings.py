@@ -84,33 +84,33 @@ async def open_field(
     records; `unknown-subject`, `key-destroyed`.
     """
     about = request_stream(case_id)
-    async with _refusals_recorded(TO_OPEN, about=about, case_id=case_id, actor=actor, parts=parts):
-        async with parts.engine.begin() as session:
-            if earlier := await parts.store.receipt_for(session, act):
-                return _opened(await parts.store.load(session, earlier.stream)), earlier
-            request = fold_request(await visible(about, "seal.open", session=session, actor=actor, parts=parts))
-            subject_id = asked.subject_id or request.first_subject
-            if subject_id not in {subject.subject_id for subject in request.subjects}:
-                raise Refused("unknown-subject", "the request has no such subject")
-            if asked.field is OpenedField.NARRATIVE:
-                subject_id = request.first_subject
-            opening_id = OpeningId(str(uuid.uuid4()))
-            command = opening.Open(
-                opening_id=opening_id,
-                case_id=case_id,
-                subject_id=subject_id,
-                sealed_for=request.first_subject,
-                field=asked.field,
-                ground=asked.ground,
-                person=actor.id,
-                role=actor.role,
-                minutes=asked.minutes,
-                now=parts.clock(),
-                justification=asked.justification,
-            )
-            empty = History((), 0)
-            stored = await _append(session, opening_id, empty, command, case_id=case_id, by=actor, act=act, parts=parts)
-            assert stored is not None
+    recording = _refusals_recorded(TO_OPEN, about=about, case_id=case_id, actor=actor, parts=parts)
+    async with recording, parts.engine.begin() as session:
+        if earlier := await parts.store.receipt_for(session, act):
+            return _opened(await parts.store.load(session, earlier.stream)), earlier
+        request = fold_request(await visible(about, "seal.open", session=session, actor=actor, parts=parts))
+        subject_id = asked.subject_id or request.first_subject
+        if subject_id not in {subject.subject_id for subject in request.subjects}:
+            raise Refused("unknown-subject", "the request has no such subject")
+        if asked.field is OpenedField.NARRATIVE:
+            subject_id = request.first_subject
+        opening_id = OpeningId(str(uuid.uuid4()))
+        command = opening.Open(
+            opening_id=opening_id,
+            case_id=case_id,
+            subject_id=subject_id,
+            sealed_for=request.first_subject,
+            field=asked.field,
+            ground=asked.ground,
+            person=actor.id,
+            role=actor.role,
+            minutes=asked.minutes,
+            now=parts.clock(),
+            justification=asked.justification,
+        )
+        empty = History((), 0)
+        stored = await _append(session, opening_id, empty, command, case_id=case_id, by=actor, act=act, parts=parts)
+        assert stored is not None
     parts.ring.ring()
     return _opened(stored[0]), stored[1]
 
@@ -147,10 +147,10 @@ async def see(opening_id: str, *, unseal: bool, actor: Actor, parts: Parts) -> S
     opened is not told. Raises ``Refused`` `not-found`.
     """
     about = stream_of(opening_id)
-    async with _refusals_recorded(TO_REVIEW, about=about, case_id="", actor=actor, parts=parts):
-        async with parts.engine.connect() as session:
-            await _of_case(session, opening_id, "seal.review", actor=actor, parts=parts)
-            history = await parts.store.load(session, about)
+    recording = _refusals_recorded(TO_REVIEW, about=about, case_id="", actor=actor, parts=parts)
+    async with recording, parts.engine.connect() as session:
+        await _of_case(session, opening_id, "seal.review", actor=actor, parts=parts)
+        history = await parts.store.load(session, about)
     state = fold_opening(history)
     if not unseal:
         return Seen(history=history, state=state, texts=Texts())

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -123,6 +124,18 @@ async def test_an_assertion_gives_a_token_that_a_service_accepts(
     assert (given_token["token_type"], given_token["expires_in"]) == ("DPoP", 300)
     identity = await verifier.verify(given_token["access_token"])
     assert identity.actor == Actor(id="ngo", role="filer", unit="ngo-rios-vivos")
+
+
+async def test_a_persons_token_says_when_and_where(client: httpx.AsyncClient, folder: Path, verifier: Verifier) -> None:
+    """The mechanism's staff sign with keys of their own, so each assertion proves anew who they are; a system's does
+    not.
+    """
+    found = {}
+    for name in ("coordinator", "police-ucayali"):
+        signed = assertion(folder, key=key_of(folder, name), iss=name, sub=name, jti=f"an-id-of-{name}")
+        found[name] = await verifier.verify((await ask(client, form(signed))).json()["access_token"])
+    assert (found["coordinator"].auth_time, found["coordinator"].region) == (datetime.fromtimestamp(NOW, UTC), "PE")
+    assert (found["police-ucayali"].auth_time, found["police-ucayali"].region) == (None, "")
 
 
 async def test_a_token_is_bound_to_the_key_of_its_proof(

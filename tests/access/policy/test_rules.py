@@ -106,8 +106,8 @@ def test_nobody_outside_a_case_reads_it_but_the_mechanism_and_its_auditors(decid
 
 
 def test_a_regional_office_deals_with_no_other_region(decided: Decided) -> None:
-    """Coordinators and evaluators of a round table; a national office is in every region. But one field in danger, which
-    another person reviews."""
+    """Coordinators and evaluators of a round table; a national office is in every region. But one field in danger,
+    which another person reviews."""
     for (role, action, thing), made in decided.items():
         if role in (Role.COORDINATOR, Role.EVALUATOR) and isinstance(thing, Case | Referral) and not thing.same_region:
             in_danger = action in ("seal.open", "seal.read") and thing.state is State.OPEN

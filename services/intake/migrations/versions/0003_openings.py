@@ -1,4 +1,6 @@
-"""The list of openings: which sealed field was opened in danger, by which office, and whether another person reviewed it."""
+"""The list of openings: which sealed field was opened in danger, by which office, and whether another person reviewed
+it.
+"""
 
 from alembic import op
 
