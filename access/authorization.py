@@ -14,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 
 from access import queries, refusals
 from access.authentication import authenticated, documented
+from access.identity import Caller
 from access.policy import ACTIONS, INTERNAL, Action, Role, may_at_all, telling
 from access.problems import Problem
 from eventlog.store import Actor
@@ -47,7 +48,8 @@ class May:
         queries.check(request)
         request.state.actor, request.state.action = actor, self.action
         telling.begin(actor.role, self.action)
-        return actor
+        region = request.state.identity.region
+        return Caller(id=actor.id, role=actor.role, unit=actor.unit, region=region)
 
 
 def may(action: Action) -> Any:

@@ -9,6 +9,15 @@ from eventlog.store import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caller(Actor):
+    """Whoever acts, as acts are recorded with it, and the region that its token names: ISO 3166-2, or the country's
+    code for an office of the whole country; empty where the token says nothing.
+    """
+
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who sent a request. Routes find it as ``request.state.identity``.
 

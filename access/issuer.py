@@ -88,10 +88,7 @@ class Files:
     def client(self, client_id: str) -> Client | None:
         """The registered client. Raises `UnsafeKeyFile`."""
         if (held := self._changed(REGISTRY_FILE)) is not None:
-            self._clients = {
-                name: _client(**row)
-                for name, row in held.items()
-            }
+            self._clients = {name: _client(**row) for name, row in held.items()}
         return self._clients.get(client_id)
 
     def _changed(self, name: str) -> Any:

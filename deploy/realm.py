@@ -1,9 +1,9 @@
 """Owns the realm that Keycloak imports at its first start: `keycloak/realm.json` with the clients of
 `keycloak/clients.yaml` and their public keys.
 
-Keycloak puts `amparo_role` and `amparo_unit` into tokens from attributes of the user, which only an administrator can
-edit; a client that acts for itself has a user of its own (its service account). Source: `access.tokens`, which says
-what a token must be.
+Keycloak puts `amparo_role`, `amparo_unit` and `amparo_region` into tokens from attributes of the user, which only an
+administrator can edit; a client that acts for itself has a user of its own (its service account). Source:
+`access.tokens`, which says what a token must be.
 """
 
 import json
@@ -37,6 +37,7 @@ class Client:
     id: str
     role: str
     unit: str = ""
+    region: str = ""
     key: Literal["made", "given"]
 
 
@@ -46,8 +47,9 @@ def clients(table: Path = FOLDER / "clients.yaml") -> tuple[Client, ...]:
     found = []
     for name, row in rows.items():
         known = row.get("role") in set(Role) and row.get("key") in ("made", "given")
-        if not known or set(row) - {"role", "unit", "key"}:
-            raise BadClient(f"{name}: a client has a role of Amparo, `key: made` or `key: given`, and perhaps a unit")
+        if not known or set(row) - {"role", "unit", "region", "key"}:
+            said = "a role of Amparo, `key: made` or `key: given`, and perhaps a unit and a region"
+            raise BadClient(f"{name}: a client has {said}")
         found.append(Client(id=name, **row))  # type: ignore[arg-type]  # checked above
     return tuple(found)
 
@@ -134,7 +136,8 @@ def _named(client: Client) -> dict[str, Any]:
 
 
 def _account(client: Client) -> dict[str, Any]:
-    attributes = {"amparo_role": [client.role], **({"amparo_unit": [client.unit]} if client.unit else {})}
+    said = {"amparo_role": client.role, "amparo_unit": client.unit, "amparo_region": client.region}
+    attributes = {name: [value] for name, value in said.items() if value}
     return {
         "username": f"service-account-{client.id}",
         "enabled": True,

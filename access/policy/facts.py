@@ -4,11 +4,13 @@ Facts are few and closed, so a decision is a function of few values and can be r
 or which case it is about.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Self
 
+from access.identity import Caller
 from eventlog.store import Actor
 
 
@@ -63,10 +65,19 @@ class DataClass(StrEnum):
     PUBLIC = "public"
 
 
+REGIONAL = frozenset({Role.COORDINATOR, Role.EVALUATOR})
+"""Whose office deals with the cases of a region: the rules ask it of nobody else."""
+NOWHERE = "-"
+"""The region of an office whose token names none: no case is there."""
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
     """Who asks. ``unit``: agency or organisation, empty for a person on their own; ``region``: ISO 3166-2, empty for an
-    office that is in every region. ``id`` is for `owner` only, and goes to no rule and no log.
+    office that is in every region, and for whom the rules ask for none. ``id`` is for `owner` and for links only, and
+    goes to no rule and no log.
     """
 
     role: str
@@ -75,8 +86,14 @@ class Subject:
     id: str = ""
 
     @classmethod
-    def of(cls, actor: Actor, *, region: str = "") -> Self:
-        """The subject that a token's actor is."""
+    def of(cls, actor: Actor) -> Self:
+        """The subject that a token's actor is. An office is in every region where its token names the country (``PE``),
+        and in none where it names nothing: what is not known ties nobody to anything.
+        """
+        named = actor.region if isinstance(actor, Caller) else ""
+        region = ""
+        if actor.role in REGIONAL and not _COUNTRY.fullmatch(named):
+            region = named or NOWHERE
         return cls(role=actor.role, unit=actor.unit, region=region, id=actor.id)
 
     @property

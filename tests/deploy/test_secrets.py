@@ -110,10 +110,8 @@ def test_the_realm_gives_tokens_that_the_verifier_takes(folder: Path) -> None:
     (scope,) = made["clientScopes"]
     mappers = {mapper["name"]: mapper for mapper in scope["protocolMappers"]}
     assert mappers["aud"]["config"]["included.custom.audience"] == "amparo:pe"
-    assert {mappers[name]["config"]["claim.name"] for name in ("amparo_role", "amparo_unit")} == {
-        "amparo_role",
-        "amparo_unit",
-    }
+    for name in ("amparo_role", "amparo_unit", "amparo_region"):
+        assert mappers[name]["config"]["claim.name"] == mappers[name]["config"]["user.attribute"] == name
     for client in made["clients"]:
         settings = client["attributes"]
         assert client["clientAuthenticatorType"] == "client-jwt"
@@ -133,7 +131,7 @@ def test_only_administrators_change_roles_and_units() -> None:
     profile = json.loads(provider["config"]["kc.user.profile.config"][0])
     assert profile["unmanagedAttributePolicy"] is None
     permissions = {attribute["name"]: attribute["permissions"] for attribute in profile["attributes"]}
-    for name in ("amparo_role", "amparo_unit"):
+    for name in ("amparo_role", "amparo_unit", "amparo_region"):
         assert permissions[name] == {"view": ["admin"], "edit": ["admin"]}
 
 

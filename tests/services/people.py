@@ -42,14 +42,18 @@ class Issuer:
         """The key of this id."""
         return self._key if kid == KEY_ID else None
 
-    def holder(self, *, role: str, unit: str, sub: str = "", proved: timedelta | None = None) -> Holder:
+    def holder(
+        self, *, role: str, unit: str, sub: str = "", proved: timedelta | None = None, region: str = "PE"
+    ) -> Holder:
         """The token and key of somebody who acts in a role, for a unit. ``proved``: how long ago it signed in."""
-        return Holder(lambda jkt: self._token(role=role, unit=unit, sub=sub, proved=proved, jkt=jkt))
+        return Holder(lambda jkt: self._token(role=role, unit=unit, sub=sub, proved=proved, region=region, jkt=jkt))
 
-    def _token(self, *, role: str, unit: str, sub: str, proved: timedelta | None, jkt: str) -> str:
+    def _token(self, *, role: str, unit: str, sub: str, proved: timedelta | None, region: str, jkt: str) -> str:
         now = int(system_clock().timestamp())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub or f"{role}-{unit or 'alone'}", "iat": now}
         claims |= {"exp": now + 300, "amparo_role": role, "amparo_unit": unit, "cnf": {"jkt": jkt}}
+        if region:
+            claims["amparo_region"] = region
         if proved is not None:
             claims["auth_time"] = now - int(proved.total_seconds())
         return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY_ID}, claims, self._key)
@@ -90,9 +94,11 @@ class Door:
         (self._url,) = service.settings.reached_at(service.name)
         self._clients: list[httpx.AsyncClient] = []
 
-    def enter(self, *, role: str, unit: str, sub: str = "", proved: timedelta | None = None) -> httpx.AsyncClient:
+    def enter(
+        self, *, role: str, unit: str, sub: str = "", proved: timedelta | None = None, region: str = "PE"
+    ) -> httpx.AsyncClient:
         """A client with a token of that role and unit. ``proved``: how long ago it signed in."""
-        holder = self._issuer.holder(role=role, unit=unit, sub=sub, proved=proved)
+        holder = self._issuer.holder(role=role, unit=unit, sub=sub, proved=proved, region=region)
         hooks = {"response": [self._refusals.check]}
         client = httpx.AsyncClient(transport=self._transport, base_url=self._url, auth=holder, event_hooks=hooks)
         self._clients.append(client)

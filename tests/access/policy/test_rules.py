@@ -1,10 +1,12 @@
 """What holds of the mechanism's rules whatever they say in detail: over every role, action and combination of facts."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
+from access.identity import Caller
 from access.policy import (
     ACTIONS,
     CASE_ACTIONS,
@@ -27,6 +29,7 @@ from access.policy import (
     rights,
 )
 from access.policy.engine import Question
+from access.policy.facts import REGIONAL
 from tests.access.policy.things import cases, referrals, things
 
 AN_ACCOUNT = {
@@ -182,3 +185,32 @@ def test_who_acts_for_no_unit_is_tied_by_themselves_and_by_no_empty_name() -> No
     assert not Case.seen_by(alone, owner="actor:other", excluded=[""], conflicted=[""]).own
     assert not Case.seen_by(alone, owner="actor:other", excluded=[""]).excluded
     assert not Referral.seen_by(alone, agency="").addressee
+
+
+@pytest.mark.parametrize(
+    ("role", "named", "region", "near"),
+    [
+        ("coordinator", "PE-UCA", "PE-UCA", True),
+        ("coordinator", "PE-UCA", "PE-LOR", False),
+        ("coordinator", "PE-UCA", "", False),
+        ("coordinator", "PE", "PE-LOR", True),
+        ("coordinator", "", "PE-LOR", False),
+        ("evaluator", "", "", False),
+        ("evaluator", "Ucayali", "PE-UCA", False),
+        ("auditor", "", "PE-LOR", True),
+    ],
+)
+def test_an_office_is_where_its_token_says_and_else_nowhere(role: str, named: str, region: str, near: bool) -> None:
+    """What is not known ties nobody to anything; of whom no rule asks it, it narrows nothing."""
+    subject = Subject.of(Caller(id="me", role=role, unit="office", region=named))
+    assert Case.seen_by(subject, owner="unit:other", region=region).same_region is near
+
+
+def test_the_rules_ask_for_the_region_of_regional_offices_only(decided: Decided) -> None:
+    """Whose region matters to a rule is whose region is taken from the token."""
+    asked = set()
+    for (role, action, thing), made in decided.items():
+        near = isinstance(thing, Case | Referral) and made.allowed and thing.same_region
+        if near and not decided[role, action, replace(thing, same_region=False)].allowed:
+            asked.add(role)
+    assert asked == REGIONAL

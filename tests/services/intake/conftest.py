@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -96,9 +97,7 @@ async def enter(registry: Registry) -> AsyncIterator[Enter]:
     """``enter(role, unit=…)``: a client of the registry's API with a token of that role."""
     async with door(registry.service, registry.issuer) as opened:
 
-        def client(
-            role: str = "filer", *, unit: str = "ngo-test", sub: str = "", proved: timedelta | None = None
-        ) -> httpx.AsyncClient:
-            return opened.enter(role=role, unit=unit, sub=sub, proved=proved)
+        def client(role: str = "filer", *, unit: str = "ngo-test", sub: str = "", **said: Any) -> httpx.AsyncClient:
+            return opened.enter(role=role, unit=unit, sub=sub, **said)
 
         yield client

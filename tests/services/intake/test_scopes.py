@@ -145,3 +145,27 @@ async def test_an_office_excluded_later_loses_sight_of_the_case(enter: Enter) ->
     assert (await post(filer, f"/v1/requests/{case_id}/exclusions", {"agency": "office-later"})).status_code == 201
     assert (await kept.get(f"/v1/requests/{case_id}")).status_code == 404
     assert (await enter("coordinator", unit="").get(f"/v1/requests/{case_id}")).status_code == 200
+
+
+async def test_a_regional_office_sees_its_own_region(enter: Enter, registry: Registry) -> None:
+    """Another region's case is not there for it: by no id, in no list, by no act. A token that names no region is of
+    none; one that names the country is of all.
+    """
+    filer = enter(unit="unit-regions")
+    case_id = (await filed(filer, region="PE-LOR"))["case_id"]
+    incident_id = (await post(filer, "/v1/incidents", {**report(), "region": "PE-LOR"})).json()["incident_id"]
+    for role in (Role.COORDINATOR, Role.EVALUATOR):
+        for region, sees in (("PE-LOR", True), ("PE", True), ("PE-UCA", False), ("", False), ("Loreto", False)):
+            office = enter(role.value, unit="office-elsewhere", region=region)
+            for path in (f"/v1/requests/{case_id}", f"/v1/incidents/{incident_id}"):
+                assert (await office.get(path)).status_code == (200 if sees else 404), (role, region, path)
+            listed = [("/v1/incidents", incident_id)]
+            if role is Role.COORDINATOR:
+                listed.append(("/v1/requests", case_id))
+            for path, found in listed:
+                assert (found in (await office.get(path, params={"limit": 200})).text) == sees, (role, region, path)
+    before = await registry.stored()
+    far = enter("coordinator", unit="office-elsewhere", region="PE-UCA")
+    for act, body in BODIES.items():
+        assert (await post(far, f"/v1/requests/{case_id}/{act}", body)).status_code == 404, act
+    assert await registry.stored() == before

@@ -170,9 +170,9 @@ async def enter(office: Office) -> AsyncIterator[Enter]:
     """``enter(role, unit=…)``: somebody at the API in that role."""
     async with door(office.service, office.issuer) as opened:
 
-        def desk(role: str, *, unit: str = "", sub: str = "") -> Desk:
+        def desk(role: str, *, unit: str = "", sub: str = "", **said: Any) -> Desk:
             unit = unit or (NGO if role in ("filer", "defender") else "dgdh")
-            return Desk(client=opened.enter(role=role, unit=unit, sub=sub or f"{role}-1"))
+            return Desk(client=opened.enter(role=role, unit=unit, sub=sub or f"{role}-1", **said))
 
         yield desk
 

@@ -279,7 +279,7 @@ async def enter(room: Room) -> AsyncIterator[Enter]:
     """``enter(unit, role=…)``: a client of the API with a token of that unit."""
     async with door(room.service, room.issuer) as opened:
 
-        def client(unit: str = POLICE, *, role: str = "police_unit", sub: str = "") -> httpx.AsyncClient:
-            return opened.enter(role=role, unit=unit, sub=sub)
+        def client(unit: str = POLICE, *, role: str = "police_unit", sub: str = "", **said: Any) -> httpx.AsyncClient:
+            return opened.enter(role=role, unit=unit, sub=sub, **said)
 
         yield client

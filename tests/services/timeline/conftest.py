@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -93,7 +94,7 @@ async def enter(service: Service, issuer: Issuer) -> AsyncIterator[Enter]:
     """``enter(role, unit)``: a client of the timeline's API with a token of that role and unit."""
     async with door(service, issuer) as opened:
 
-        def client(role: str = "coordinator", unit: str = "dgdh") -> httpx.AsyncClient:
-            return opened.enter(role=role, unit=unit)
+        def client(role: str = "coordinator", unit: str = "dgdh", **said: Any) -> httpx.AsyncClient:
+            return opened.enter(role=role, unit=unit, **said)
 
         yield client
