@@ -55,6 +55,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "wrong-stage": (409, "The act does not follow from the present stage"),
     "consent-missing": (409, "Neither a consent for this addressee nor a decision of two persons is recorded"),
     "agency-excluded": (409, "The filer named this agency as one that must never learn of the case"),
+    "conflict-of-interest": (409, "The agency, or one above it, has a conflict of interest in the case"),
     "unknown-agency": (409, "No such agency is registered; GET /v1/agencies of the referral service lists them"),
     "not-your-referral": (404, "Another agency was asked"),
     "two-persons-needed": (409, "Two different persons have to decide this; another one than proposed it confirms it"),

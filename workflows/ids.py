@@ -23,6 +23,7 @@ TOLD: Mapping[str, str] = {
     "amparo.intake.v1.ConsentWithdrawn": _CASE,
     "amparo.intake.v1.DisclosureDecided": _CASE,
     "amparo.intake.v1.AgencyExcluded": _CASE,
+    "amparo.intake.v1.ConflictRecorded": _CASE,
     "amparo.intake.v1.RequestWithdrawn": _CASE,
     "amparo.protection.v1.CaseOpened": _OWN,
     "amparo.protection.v1.PreliminaryReportIssued": _OWN,

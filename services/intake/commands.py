@@ -121,6 +121,13 @@ class ExcludeAgency:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimConflict:
+    """The person concerned says that an agency has a conflict of interest. Nobody has to prove it."""
+
+    agency: AgencyId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Withdraw:
     """The subject no longer asks."""
 
@@ -134,6 +141,7 @@ Command = (
     | ProposeDisclosure
     | ConfirmDisclosure
     | ExcludeAgency
+    | ClaimConflict
     | AddEvidence
     | Withdraw
 )

@@ -16,6 +16,7 @@ from services.intake.commands import (
     AddEvidence,
     AgencyId,
     CaseId,
+    ClaimConflict,
     Command,
     ConfirmDisclosure,
     EvidenceId,
@@ -33,6 +34,7 @@ from services.intake.commands import (
 from services.intake.events import (
     EVENTS,
     AgencyExcluded,
+    ConflictRecorded,
     ConsentGiven,
     ConsentWithdrawn,
     DisclosureDecided,
@@ -56,6 +58,7 @@ __all__ = [
     "AddEvidence",
     "AgencyId",
     "CaseId",
+    "ClaimConflict",
     "Command",
     "ConfirmDisclosure",
     "Event",
@@ -117,6 +120,9 @@ def _caused(state: Request, command: Command) -> Iterator[Event]:
                 for (subject, told), ground in state.grounds.items():
                     if told == agency:  # an explicit end for each, so that who acts on withdrawals need know no more
                         yield ConsentWithdrawn(subject_id=subject, agency=agency, consent_version=ground.version)
+        case ClaimConflict(agency=agency):
+            if agency not in state.conflicted:
+                yield ConflictRecorded(agency=agency, claimed=True)
         case AddEvidence(evidence_id=evidence_id, digest=digest, description=description):
             if not digest or digest not in state.digests:
                 yield EvidenceAdded(

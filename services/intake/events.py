@@ -105,6 +105,12 @@ class AgencyExcluded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConflictRecorded:
+    agency: str
+    claimed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestWithdrawn:
     case_id: str
     reason: Personal = None
@@ -174,6 +180,7 @@ EVENTS: tuple[type, ...] = (
     DisclosureProposed,
     DisclosureDecided,
     AgencyExcluded,
+    ConflictRecorded,
     RequestWithdrawn,
     IncidentReported,
     IncidentVerified,

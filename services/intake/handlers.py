@@ -35,6 +35,7 @@ ACTION_OF: Mapping[type, Action] = {
     domain.ProposeDisclosure: "referral.decide",
     domain.ConfirmDisclosure: "referral.decide",
     domain.ExcludeAgency: "request.exclude",
+    domain.ClaimConflict: "request.exclude",
     domain.AddEvidence: "request.file",
     domain.Withdraw: "request.withdraw",
 }
@@ -318,15 +319,16 @@ async def _as_case(history: History, *, session: AsyncConnection, subject: Subje
     """
     first = history.events[0]
     if isinstance(first.event, IncidentReported):
-        excluded, stage = await projections.kept_from(session, first.correlation)
+        excluded, conflicted, stage = await projections.kept_from(session, first.correlation)
     else:
         request = fold_request(history)
-        excluded, stage = request.excluded, request.stage
+        excluded, conflicted, stage = request.excluded, request.conflicted, request.stage
     return Case.seen_by(
         subject,
         owner=owner(first.actor),
         region=first.event.region,
         excluded=excluded,
+        conflicted=conflicted,
         state=projections.STATE[stage],
     )
 

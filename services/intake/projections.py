@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     delete,
     false,
+    or_,
     select,
     text,
     true,
@@ -65,6 +66,7 @@ requests = Table(
     Column("pack", Text),
     Column("pack_version", Text),
     Column("excluded", ARRAY(Text)),
+    Column("conflicted", ARRAY(Text)),
     Column("consents", JSONB),
     Column("evidence", Integer),
 )
@@ -115,11 +117,12 @@ def owner(actor: Actor) -> str:
     return Subject.of(actor).owner
 
 
-async def kept_from(session: AsyncConnection, case_id: str) -> tuple[Collection[str], domain.Stage]:
-    """Who must not learn of a case, and where its request stands; nobody, and open, where there is no case."""
-    found = select(requests.c.excluded, requests.c.stage).where(requests.c.case_id == case_id)
+async def kept_from(session: AsyncConnection, case_id: str) -> tuple[Collection[str], Collection[str], domain.Stage]:
+    """Who must not learn of a case, who is in conflict, and where its request stands; nobody, and open, where there is
+    no case."""
+    found = select(requests.c.excluded, requests.c.conflicted, requests.c.stage).where(requests.c.case_id == case_id)
     row = (await session.execute(found)).one_or_none() if case_id else None
-    return ((), domain.Stage.OPEN) if row is None else (row.excluded, domain.Stage(row.stage))
+    return ((), (), domain.Stage.OPEN) if row is None else (row.excluded, row.conflicted, domain.Stage(row.stage))
 
 
 def in_reach(table: Table, subject: Subject, action: Action) -> ColumnElement[bool]:
@@ -129,7 +132,8 @@ def in_reach(table: Table, subject: Subject, action: Action) -> ColumnElement[bo
     whole = table.c.region == subject.region if subject.region else true()
     conditions = [whole if allowed.all_of else own]
     if subject.unit:
-        excluding = select(requests.c.case_id).where(requests.c.excluded.contains([subject.unit]))
+        kept = or_(requests.c.excluded.contains([subject.unit]), requests.c.conflicted.contains([subject.unit]))
+        excluding = select(requests.c.case_id).where(kept)
         conditions.append(table.c.case_id.not_in(excluding))
     return and_(*conditions)
 
@@ -145,6 +149,7 @@ async def update_request(session: AsyncConnection, state: Request, *, version: i
         "version": version,
         "stage": state.stage.value,
         "excluded": sorted(state.excluded),
+        "conflicted": sorted(state.conflicted),
         "consents": consents(state),
         "evidence": requests.c.evidence + added_evidence,
     }
@@ -246,6 +251,7 @@ def _request(recorded: Sequence[Recorded], state: Request) -> dict[str, object]:
         "pack": filed.pack,
         "pack_version": filed.pack_version,
         "excluded": sorted(state.excluded),
+        "conflicted": sorted(state.conflicted),
         "consents": consents(state),
         "evidence": evidence_in(recorded),
     }

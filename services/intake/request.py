@@ -7,6 +7,7 @@ from typing import assert_never
 
 from services.intake.events import (
     AgencyExcluded,
+    ConflictRecorded,
     ConsentGiven,
     ConsentWithdrawn,
     DisclosureDecided,
@@ -34,6 +35,7 @@ Event = (
     | DisclosureProposed
     | DisclosureDecided
     | AgencyExcluded
+    | ConflictRecorded
     | RequestWithdrawn
 )
 
@@ -71,6 +73,7 @@ class Request:
     subjects: tuple[Subject, ...] = ()
     imminent: bool = False
     excluded: frozenset[str] = frozenset()
+    conflicted: frozenset[str] = frozenset()
     grounds: Mapping[tuple[str, str], Ground] = field(default_factory=dict)
     refused: frozenset[tuple[str, str]] = frozenset()
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
@@ -93,6 +96,8 @@ NEXT: Mapping[tuple[Stage, type[Event]], Stage] = {
     (Stage.OPEN, AgencyExcluded): Stage.OPEN,
     (Stage.OPEN, RequestWithdrawn): Stage.WITHDRAWN,
     (Stage.WITHDRAWN, AgencyExcluded): Stage.WITHDRAWN,
+    (Stage.OPEN, ConflictRecorded): Stage.OPEN,
+    (Stage.WITHDRAWN, ConflictRecorded): Stage.WITHDRAWN,
 }
 
 
@@ -131,6 +136,8 @@ def evolve(state: Request, event: Event) -> Request:
             return replace(state, grounds=left, refused=state.refused | {(subject, agency)})
         case AgencyExcluded(agency=agency):
             return replace(state, excluded=state.excluded | {agency})
+        case ConflictRecorded(agency=agency):
+            return replace(state, conflicted=state.conflicted | {agency})
         case EvidenceAdded(digest=digest):
             return replace(state, digests=state.digests | {digest}) if digest else state
         case RequestWithdrawn():
@@ -145,6 +152,6 @@ def addressees(state: Request) -> tuple[tuple[str, Ground], ...]:
     principal = {subject.subject_id for subject in state.subjects if not subject.linked}
     last: dict[str, Ground] = {}
     for (subject, agency), ground in sorted(state.grounds.items(), key=lambda item: item[1].version):
-        if subject in principal and agency not in state.excluded:
+        if subject in principal and agency not in state.excluded | state.conflicted:
             last[agency] = ground
     return tuple(sorted(last.items()))

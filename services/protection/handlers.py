@@ -371,11 +371,13 @@ async def _visible_case(
     history, state = await case_in(session, case_id, parts=parts)
     if state.opened is not None:
         subject = Subject.of(actor)
+        excluded, conflicted = await projections.kept_from(session, case_id)
         facts = Facts.seen_by(
             subject,
             owner=projections.owner(unit=state.opened.filer_unit, client=state.opened.filer),
             region=state.opened.region,
-            excluded=await projections.kept_from(session, case_id),
+            excluded=excluded,
+            conflicted=conflicted,
             state=projections.state(state.stage),
         )
         if permit(subject, action, facts).allowed:

@@ -37,7 +37,7 @@ async def apply(session: AsyncConnection, record: Delivered, *, parts: Parts) ->
     match record.event.type:
         case "amparo.intake.v1.RequestFiled":
             await _opened(session, record, parts=parts)
-        case "amparo.intake.v1.AgencyExcluded":
+        case "amparo.intake.v1.AgencyExcluded" | "amparo.intake.v1.ConflictRecorded":
             await keep(session, record)
         case "amparo.intake.v1.RequestWithdrawn":
             withdrawn = intake.RequestWithdrawn.FromString(record.event.payload)
@@ -68,6 +68,9 @@ async def keep(session: AsyncConnection, record: Delivered, /) -> None:
     if record.event.type == "amparo.intake.v1.AgencyExcluded":
         excluded = intake.AgencyExcluded.FromString(record.event.payload)
         await projections.keep_from(session, record.event.correlation, [excluded.agency])
+    if record.event.type == "amparo.intake.v1.ConflictRecorded":
+        tied = intake.ConflictRecorded.FromString(record.event.payload)
+        await projections.keep_from(session, record.event.correlation, [tied.agency], table=projections.conflicts)
     if record.event.type == "amparo.referral.v1.ReferralSent":
         sent = referral.ReferralSent.FromString(record.event.payload)
         if sent.measure_id:

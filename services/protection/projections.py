@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Label,
     MetaData,
     Row,
     Table,
@@ -115,13 +116,22 @@ exclusions = Table(
 )
 """Which units must never learn of a case (DNH-5); no page."""
 
-_KEPT_FROM = (
-    select(func.array_agg(exclusions.c.unit))
-    .where(exclusions.c.case_id == cases.c.case_id)
-    .correlate(cases)
-    .scalar_subquery()
-    .label("kept_from")
+conflicts = Table(
+    "conflicts",
+    TABLES,
+    Column("case_id", Text, primary_key=True),
+    Column("unit", Text, primary_key=True),
 )
+"""Which units have a conflict of interest in a case (DNH-9); no page."""
+
+
+def _units(table: Table, label: str) -> Label[Any]:
+    """Of a case's row, the units that a table names for it."""
+    named = select(func.array_agg(table.c.unit)).where(table.c.case_id == cases.c.case_id).correlate(cases)
+    return named.scalar_subquery().label(label)
+
+
+_KEPT_FROM = (_units(exclusions, "kept_from"), _units(conflicts, "in_conflict"))
 
 
 def owner(*, unit: str, client: str) -> str:
@@ -135,12 +145,15 @@ def state(stage: domain.Stage) -> State:
 
 
 def as_case(row: Row[Any], subject: Subject) -> Facts:
-    """What the policy is told of the case of a row that has the case's owner, stage, region and `kept_from`."""
+    """What the policy is told of the case of a row that has the case's owner, stage, region, `kept_from` and
+    `in_conflict`.
+    """
     return Facts.seen_by(
         subject,
         owner=row.owner,
         region=row.region,
         excluded=row.kept_from or (),
+        conflicted=row.in_conflict or (),
         state=state(domain.Stage(row.stage)),
     )
 
@@ -248,18 +261,22 @@ async def page(
 
 async def one_case(session: AsyncConnection, case_id: str) -> Row[Any] | None:
     """A case's row, with whom it is ``kept_from``."""
-    return (await session.execute(select(cases, _KEPT_FROM).where(cases.c.case_id == case_id))).one_or_none()
+    return (await session.execute(select(cases, *_KEPT_FROM).where(cases.c.case_id == case_id))).one_or_none()
 
 
-async def kept_from(session: AsyncConnection, case_id: str) -> Sequence[str]:
-    """The units that must never learn of a case."""
-    return (await session.execute(select(exclusions.c.unit).where(exclusions.c.case_id == case_id))).scalars().all()
+async def kept_from(session: AsyncConnection, case_id: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The units that must never learn of a case, and those in conflict."""
+    found = [
+        (await session.execute(select(table.c.unit).where(table.c.case_id == case_id))).scalars().all()
+        for table in (exclusions, conflicts)
+    ]
+    return found[0], found[1]
 
 
-async def keep_from(session: AsyncConnection, case_id: str, units: Iterable[str]) -> None:
-    """Keeps a case from units. Once is for ever."""
+async def keep_from(session: AsyncConnection, case_id: str, units: Iterable[str], *, table: Table = exclusions) -> None:
+    """Keeps a case from units, which are excluded or, by the ``table`` `conflicts`, in conflict. Once is for ever."""
     for unit in units:
-        row = insert(exclusions).values(case_id=case_id, unit=unit)
+        row = insert(table).values(case_id=case_id, unit=unit)
         await session.execute(row.on_conflict_do_nothing())
 
 
@@ -270,7 +287,8 @@ def _in_reach(subject: Subject, action: Action) -> ColumnElement[bool]:
     whole = cases.c.region == subject.region if subject.region else true()
     conditions = [whole if allowed.all_of else own]
     if subject.unit:
-        conditions.append(cases.c.case_id.not_in(select(exclusions.c.case_id).where(exclusions.c.unit == subject.unit)))
+        for table in (exclusions, conflicts):
+            conditions.append(cases.c.case_id.not_in(select(table.c.case_id).where(table.c.unit == subject.unit)))
     return and_(*conditions)
 
 
@@ -288,7 +306,7 @@ async def measures_of(session: AsyncConnection, case_id: str) -> Sequence[Row[An
 
 async def one_measure(session: AsyncConnection, measure_id: str) -> Row[Any] | None:
     """A measure's row, and of its case what `as_case` needs."""
-    query = select(measures, cases.c.owner, cases.c.region, cases.c.stage, _KEPT_FROM).join(
+    query = select(measures, cases.c.owner, cases.c.region, cases.c.stage, *_KEPT_FROM).join(
         cases, cases.c.case_id == measures.c.case_id
     )
     return (await session.execute(query.where(measures.c.measure_id == measure_id))).one_or_none()

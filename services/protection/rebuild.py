@@ -14,7 +14,7 @@ from eventlog.replay import Fetch, hold, replay
 from services.protection import inbound, projections
 from services.protection.handlers import Parts
 
-TABLES = ("cases", "clocks", "measures", "measure_referrals", "exclusions", "agencies")
+TABLES = ("cases", "clocks", "measures", "measure_referrals", "exclusions", "conflicts", "agencies")
 
 
 async def rebuild(parts: Parts, *, consumer: str, sources: Collection[str], fetch: Fetch) -> tuple[int, int]:
@@ -24,7 +24,7 @@ async def rebuild(parts: Parts, *, consumer: str, sources: Collection[str], fetc
     async with parts.engine.begin() as session:
         await hold(session, consumer=consumer, sources=sources, tables=TABLES)
         streams = await projections.rebuild(session, parts.store)
-        for heard in (projections.measure_referrals, projections.exclusions):
+        for heard in (projections.measure_referrals, projections.exclusions, projections.conflicts):
             await session.execute(heard.delete())
         await session.execute(text("DELETE FROM agencies"))
         return streams, await replay(session, consumer=consumer, sources=sources, fetch=fetch, apply=inbound.keep)

@@ -40,6 +40,7 @@ cases = Table(
     Column("no_accompaniment", Boolean, nullable=False),
     Column("withdrawn", Boolean, nullable=False),
     Column("excluded", ARRAY(Text), nullable=False),
+    Column("conflicted", ARRAY(Text), nullable=False),
     Column("request_version", BigInteger, nullable=False),
 )
 consents = Table(
@@ -97,6 +98,7 @@ async def read(session: AsyncConnection, case_id: str, *, share: bool = False) -
         withdrawn=case.withdrawn,
         request_version=case.request_version,
         excluded=frozenset(case.excluded),
+        conflicted=frozenset(case.conflicted),
         consents=tuple(
             Consent(
                 version=row.version,
@@ -123,17 +125,21 @@ async def read(session: AsyncConnection, case_id: str, *, share: bool = False) -
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Whom the filer excluded from a case, and where it is (ISO 3166-2, empty where the case is not known)."""
+    """Whom the filer excluded from a case, who is in conflict, and where it is (ISO 3166-2, empty where the case is not
+    known)."""
 
     excluded: frozenset[str] = frozenset()
+    conflicted: frozenset[str] = frozenset()
     region: str = ""
 
 
 async def limits(session: AsyncConnection, case_id: str) -> Limits:
     """Who may not learn of a case, as read so far."""
-    found = await session.execute(select(cases.c.excluded, cases.c.region).where(cases.c.case_id == case_id))
-    row = found.one_or_none()
-    return Limits() if row is None else Limits(excluded=frozenset(row.excluded), region=row.region)
+    columns = select(cases.c.excluded, cases.c.conflicted, cases.c.region)
+    row = (await session.execute(columns.where(cases.c.case_id == case_id))).one_or_none()
+    if row is None:
+        return Limits()
+    return Limits(excluded=frozenset(row.excluded), conflicted=frozenset(row.conflicted), region=row.region)
 
 
 async def request_version(session: AsyncConnection, case_id: str) -> int:
@@ -172,6 +178,10 @@ async def keep(session: AsyncConnection, event: record_pb2.Event) -> None:
             named = intake.AgencyExcluded.FromString(event.payload).agency
             exclude = update(cases).where(own, ~cases.c.excluded.any(named))
             await session.execute(exclude.values(excluded=cases.c.excluded.op("||")([named])))
+        case "amparo.intake.v1.ConflictRecorded":
+            tied = intake.ConflictRecorded.FromString(event.payload).agency
+            keep_out = update(cases).where(own, ~cases.c.conflicted.any(tied))
+            await session.execute(keep_out.values(conflicted=cases.c.conflicted.op("||")([tied])))
         case "amparo.intake.v1.RequestWithdrawn":
             await session.execute(update(cases).where(own).values(withdrawn=True))
 
@@ -188,6 +198,7 @@ async def _filed(session: AsyncConnection, event: record_pb2.Event, filed: intak
         "no_accompaniment": filed.no_accompaniment,
         "withdrawn": False,
         "excluded": list(filed.excluded),
+        "conflicted": [],
         "request_version": event.version,
     }
     await session.execute(insert(cases).values(case).on_conflict_do_nothing())

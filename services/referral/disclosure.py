@@ -69,6 +69,7 @@ class CaseFile:
     withdrawn: bool = False
     request_version: int = 0
     excluded: frozenset[str] = frozenset()
+    conflicted: frozenset[str] = frozenset()
     consents: tuple[Consent, ...] = ()
     copies: tuple[Disclosed, ...] = ()
 
@@ -124,7 +125,8 @@ def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = (), measure: 
     How a ``measure`` is to be done is told to its implementer alone, and only while the subject whose key seals it
     consents to that addressee. That the beneficiary accepted the measure is the sender's to know.
 
-    Raises ``Refused``: ``agency-excluded`` (first of all), ``request-withdrawn``, ``consent-missing`` where no subject
+    Raises ``Refused``: ``agency-excluded`` (first of all), ``conflict-of-interest`` of it or of one above it (DNH-9:
+    the person's word pauses, whatever was consented to), ``request-withdrawn``, ``consent-missing`` where no subject
     for whom protection is asked has a standing consent or decision for this addressee. A linked person's consent alone
     opens no referral about somebody else.
     """
@@ -132,6 +134,8 @@ def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = (), measure: 
         raise Refused(
             "agency-excluded", "the filer named this agency, or one above it, as one that must never learn of the case"
         )
+    if not case.conflicted.isdisjoint({agency, *above}):
+        raise Refused("conflict-of-interest", "ask another office, of another command")
     if case.withdrawn:
         raise Refused("request-withdrawn", "the request was withdrawn; nothing of it is disclosed any more")
     consents = standing_consents(case, agency=agency)

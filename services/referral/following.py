@@ -1,8 +1,8 @@
 """Follows the registry (`pe.intake`): keeps the case files, and ends disclosure in the transaction that reads why.
 Follows protection (`pe.protection`) for what its measures are.
 
-Nobody has to remember to recall: a consent withdrawn, an agency excluded or a request withdrawn recalls what may no
-longer be told, also while every workflow is down.
+Nobody has to remember to recall: a consent withdrawn, an agency excluded or in conflict, or a request withdrawn recalls
+what may no longer be told, also while every workflow is down.
 """
 
 from hashlib import sha256
@@ -20,7 +20,12 @@ from services.referral.handlers import Parts, recall_undisclosable
 
 ENDS_DISCLOSURE = frozenset(
     message.DESCRIPTOR.full_name
-    for message in (intake.ConsentWithdrawn, intake.AgencyExcluded, intake.RequestWithdrawn)
+    for message in (
+        intake.ConsentWithdrawn,
+        intake.AgencyExcluded,
+        intake.ConflictRecorded,
+        intake.RequestWithdrawn,
+    )
 )
 
 

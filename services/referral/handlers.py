@@ -60,6 +60,7 @@ STATE: Mapping[domain.Stage, State] = {
 
 GROUND_OF: Mapping[str, RecallGround] = {
     "agency-excluded": RecallGround.AGENCY_EXCLUDED,
+    "conflict-of-interest": RecallGround.CONFLICT_OF_INTEREST,
     "request-withdrawn": RecallGround.REQUEST_WITHDRAWN,
     "consent-missing": RecallGround.CONSENT_WITHDRAWN,
 }
@@ -237,11 +238,13 @@ async def visible(referral_id: str, action: Action, *, session: AsyncConnection,
     if history.events:
         seen, subject = folded(history), Subject.of(actor)
         known = await case_files.limits(session, seen.sent.case_id)
+        offices = await _commanding(session, actor) if known.excluded or known.conflicted else ()
         facts = Facts.seen_by(
             subject,
             agency=seen.sent.agency,
             region=known.region,
-            excluded=not known.excluded.isdisjoint(await _commanding(session, actor) if known.excluded else ()),
+            excluded=not known.excluded.isdisjoint(offices),
+            conflict=not known.conflicted.isdisjoint(offices),
             state=STATE.get(seen.state.stage, State.OPEN),
         )
         if permit(subject, action, facts).allowed:

@@ -205,8 +205,8 @@ async def project(session: AsyncConnection, line: Line) -> None:
             await accesses.know_subjects(session, line.case_id, [each.subject_id for each in filed.subjects])
             await _set(session, line, filed_at=line.recorded_at, imminent=filed.imminent, readers=_readers(line))
             await session.execute(_EXCLUDE, {"agencies": list(filed.excluded), "case_id": line.case_id})
-        case intake.AgencyExcluded() as excluded:
-            await session.execute(_EXCLUDE, {"agencies": [excluded.agency], "case_id": line.case_id})
+        case intake.AgencyExcluded() | intake.ConflictRecorded() as kept:
+            await session.execute(_EXCLUDE, {"agencies": [kept.agency], "case_id": line.case_id})
         case intake.RequestWithdrawn():
             await _set(session, line, withdrawn_at=line.recorded_at)
         case protection.CaseClosed():

@@ -105,6 +105,7 @@ class RequestSummary(Answer, says=DataClass.CASE_FACTS):
     pack: str
     pack_version: str
     excluded: Annotated[list[str], Says(DataClass.AGENCY_FACTS)]
+    conflicted: Annotated[list[str], Says(DataClass.AGENCY_FACTS)]
     consents: Annotated[list[GroundAnswer], Says(DataClass.AGENCY_FACTS)]
 
 

@@ -232,6 +232,12 @@ class ExclusionBody(Body):
     agency: Code
 
 
+class ConflictBody(Body):
+    """An agency with a conflict of interest in the case: a tie of any kind. Your word is enough."""
+
+    agency: Code
+
+
 class DecisionBody(Body):
     """One person proposes to tell an agency of a subject who cannot answer. Who proposes, the token says."""
 

@@ -17,6 +17,7 @@ from services.intake import domain, handlers, projections
 from services.intake.api import examples, telling
 from services.intake.api.answers import ActAnswer, FilingAnswer, ProposalMadeAnswer, RequestAnswer, RequestRow
 from services.intake.api.bodies import (
+    ConflictBody,
     ConsentBody,
     ConsentWithdrawalBody,
     DecisionBody,
@@ -191,6 +192,23 @@ async def exclude_agency(
     """The agency must never learn of the case. This outranks every consent, and ends those for it."""
     await _check_agency(request, body.agency)
     command = domain.ExcludeAgency(agency=AgencyId(body.agency))
+    return await _act(request, response, command, case_id, at_version, act, actor)
+
+
+@router.post("/{case_id}/conflicts", responses=responses("unknown-agency", "wrong-stage", writes=True), **_ACTING)
+async def claim_conflict(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    body: ConflictBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.exclude")],
+) -> ActAnswer:
+    """An agency has a conflict of interest: it has no part in the case, and what it was sent is recalled. The person's
+    word is enough (DNH-9)."""
+    await _check_agency(request, body.agency)
+    command = domain.ClaimConflict(agency=AgencyId(body.agency))
     return await _act(request, response, command, case_id, at_version, act, actor)
 
 

@@ -98,6 +98,7 @@ def request(seen: Seen, *, unseal: bool) -> RequestAnswer:
         "stage": state.stage,
         "subjects": subjects,
         "excluded": sorted(state.excluded),
+        "conflicted": sorted(state.conflicted),
         "consents": projections.consents(state),
         "evidence": evidence,
         "proposals": proposals,

@@ -3,6 +3,8 @@
 The table is written by hand from the mechanism's rules, apart from the code that decides.
 """
 
+import pytest
+
 from access.authorization import Role
 from tests.services.intake.conftest import Enter, Registry
 from tests.services.intake.invented import consent, decision, filed, filing, post, report
@@ -16,6 +18,7 @@ BODIES = {
     "consents": consent("agency-scopes"),
     "consents/police-test/withdrawal": {},
     "exclusions": {"agency": "mayor-scopes"},
+    "conflicts": {"agency": "mayor-scopes"},
     "disclosure-decisions": decision("agency-decided"),
     "evidence": {"description": "A shell."},
     "withdrawal": {},
@@ -24,6 +27,7 @@ REQUEST_ACTS: dict[str, dict[Role, str]] = {
     "consents": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
     "consents/police-test/withdrawal": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
     "exclusions": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
+    "conflicts": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
     "disclosure-decisions": STAFF,
     "evidence": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},  # which may file
     "withdrawal": {**FILERS, **COORDINATOR, Role.OMBUDSMAN: MINE},
@@ -137,13 +141,21 @@ async def test_whom_the_filer_excludes_finds_nothing_of_the_case(enter: Enter, r
     assert await registry.stored() == before
 
 
-async def test_an_office_excluded_later_loses_sight_of_the_case(enter: Enter) -> None:
-    """From the act on; and whoever is not of that office does not notice."""
+@pytest.mark.parametrize("act", ["exclusions", "conflicts"])
+async def test_an_office_that_is_kept_out_later_loses_sight_of_the_case(enter: Enter, act: str) -> None:
+    """From the act on, for which the person's word is enough (DNH-9); and whoever is not of that office does not
+    notice.
+    """
     filer, kept = enter("filer", unit="unit-later"), enter("coordinator", unit="office-later")
     case_id = (await filed(filer))["case_id"]
     assert (await kept.get(f"/v1/requests/{case_id}")).status_code == 200
-    assert (await post(filer, f"/v1/requests/{case_id}/exclusions", {"agency": "office-later"})).status_code == 201
+    incident = {**report(), "case_id": case_id}
+    incident_id = (await post(filer, "/v1/incidents", incident)).json()["incident_id"]
+    assert (await post(filer, f"/v1/requests/{case_id}/{act}", {"agency": "office-later"})).status_code == 201
     assert (await kept.get(f"/v1/requests/{case_id}")).status_code == 404
+    assert (await kept.get(f"/v1/incidents/{incident_id}")).status_code == 404
+    for path, found in (("/v1/requests", case_id), ("/v1/incidents", incident_id)):
+        assert found not in (await kept.get(path, params={"limit": 200})).text
     assert (await enter("coordinator", unit="").get(f"/v1/requests/{case_id}")).status_code == 200
 
 

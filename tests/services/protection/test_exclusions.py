@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from google.protobuf.message import Message
 
 from amparo.intake.v1 import events_pb2 as intake
 from tests.services.protection.conftest import Enter, Granted, Office, evaluation
@@ -22,17 +23,22 @@ async def test_an_excluded_office_of_the_mechanism_finds_no_case(office: Office,
     assert case_id not in (await kept.read("/v1/cases?limit=200")).text
 
 
-async def test_an_office_excluded_later_does_nothing_to_the_case_any_more(
-    office: Office, enter: Enter, granted_measure: Granted
+@pytest.mark.parametrize(
+    "said",
+    [intake.AgencyExcluded(agency="office-late"), intake.ConflictRecorded(agency="office-late", claimed=True)],
+    ids=["excluded", "in conflict"],
+)
+async def test_an_office_that_is_kept_out_later_does_nothing_to_the_case_any_more(
+    office: Office, enter: Enter, granted_measure: Granted, said: Message
 ) -> None:
-    """From the record of the exclusion on; heard twice, it is one."""
+    """From the record of the exclusion, or of the conflict (DNH-9), on; heard twice, it is one."""
     case_id, measure_id = granted_measure.case_id, granted_measure.measure_id
     kept = {role: enter(role, unit="office-late") for role in ("coordinator", "evaluator")}
     assert (await kept["coordinator"].read(f"/v1/measures/{measure_id}")).status_code == 200
-    said = intake.AgencyExcluded(agency="office-late")
     for repeat in (False, True):
         await office.hear(said, stream=f"request/{case_id}", correlation=case_id, repeat=repeat)
     before = await office.stored()
+    assert case_id not in (await kept["coordinator"].read("/v1/cases?limit=200")).text
     assert problem(await kept["coordinator"].read(f"/v1/measures/{measure_id}")) == (404, "not-found")
     for path, (action, body) in ACTS.items():
         if action in ("measure.accept", "measure.confirm"):

@@ -6,6 +6,7 @@ import uuid
 import pytest
 from sqlalchemy import text
 
+from access.identity import Caller
 from amparo.intake.v1 import events_pb2 as intake
 from eventlog.decider import Refused
 from eventlog.store import ActKey, Actor
@@ -16,7 +17,7 @@ from tests.services.referral.conftest import CONTACT, NAME, NARRATIVE, PLACE, Ro
 from tests.services.referral.invented import OMBUDSMAN, POLICE, PROSECUTOR
 
 OFFICER = Actor(id="police-ucayali", role="police_unit", unit=POLICE)
-COORDINATOR = Actor(id="coordinator", role="coordinator", unit="dgdh")
+COORDINATOR = Caller(id="coordinator", role="coordinator", unit="dgdh", region="PE")
 
 
 def act() -> ActKey:
@@ -243,6 +244,34 @@ async def test_dnh_5_an_exclusion_recalls_from_the_agency_and_the_units_under_it
     for referral_id in both:
         assert (await room.types(referral_id))[-1] == "ReferralRecalled"
     assert await room.types(to_police) == ["ReferralSent"]
+
+
+async def test_dnh_9_a_conflict_recalls_from_the_agency_and_the_units_under_it(room: Room) -> None:
+    """The person's word is enough, whatever was consented to; nothing is sent to that command any more. Others keep
+    theirs.
+    """
+    command, unit = f"command-{uuid.uuid4().hex[:8]}", f"unit-{uuid.uuid4().hex[:8]}"
+    await room.register(command)
+    await room.register(unit, superior=command)
+    case, to_police = await room.sent()
+    for agency in (command, unit):
+        await case.consent(agency)
+    both = [await room.send(case, agency) for agency in (command, unit)]
+    said = intake.ConflictRecorded(agency=command, claimed=True)
+    await case.feed(said)
+    for referral_id in both:
+        assert (await room.types(referral_id))[-1] == "ReferralRecalled"
+    assert await room.types(to_police) == ["ReferralSent"]
+    for agency in (command, unit):
+        await refused(room, "conflict-of-interest", case, agency, round=2)
+    officer = Actor(id="officer", role="police_unit", unit=unit)
+    seen = await handlers.see(both[1], actor=officer, parts=room.parts)  # the account of its own acts
+    assert seen.state.stage is domain.Stage.RECALLED
+    with pytest.raises(Refused, match="not-found"):
+        await unsealing.disclose(both[1], actor=officer, parts=room.parts)
+    tied = Caller(id="tied", role="coordinator", unit=command, region="PE")
+    with pytest.raises(Refused, match="not-found"):
+        await handlers.see(to_police, actor=tied, parts=room.parts)
 
 
 async def test_a_withdrawn_request_recalls_everything_that_is_open(room: Room) -> None:

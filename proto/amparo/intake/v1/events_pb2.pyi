@@ -373,6 +373,14 @@ class AgencyExcluded(_message.Message):
     agency: str
     def __init__(self, agency: _Optional[str] = ...) -> None: ...
 
+class ConflictRecorded(_message.Message):
+    __slots__ = ("agency", "claimed")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    CLAIMED_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    claimed: bool
+    def __init__(self, agency: _Optional[str] = ..., claimed: _Optional[bool] = ...) -> None: ...
+
 class IncidentReported(_message.Message):
     __slots__ = ("incident_id", "case_id", "kind", "perpetrator", "repeated_perpetrator", "happened_at", "region", "charges", "causes", "project", "territory", "violence", "subject_id", "office")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
