@@ -64,7 +64,7 @@ class Client:
     person: bool = False
 
 
-def _client(*, jwk: Mapping[str, Any], **said: Any) -> Client:
+def _client(*, jwk: Any, **said: Any) -> Client:
     return Client(key=ECKey.import_key(jwk), **said)
 
 

@@ -68,6 +68,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "consent-not-the-subjects": (409, "Nobody consents for a person who was not asked; two persons have to decide"),
     "first-subject-linked": (409, "The first subject is the one in danger; linked subjects come after it"),
     "unknown-subject": (409, "The request has no such subject"),
+    "account-known": (409, "The subject has an account; nobody exchanges it for another"),
     "no-consent": (409, "Nothing was consented to or decided for this agency"),
     "subject-has-decided": (409, "The subject has answered for this agency; nobody decides in its place"),
     "happened-in-future": (409, "What is reported is dated later than now; check the date and its time zone"),

@@ -28,7 +28,7 @@ PATIENCE_S = 180.0
 STORIES = Path(__file__).with_name("stories.yaml")
 AGENCIES = ("pnp-ucayali", "mp-fema-ucayali", "dp-ucayali")
 DISCLOSES: Mapping[str, Sequence[str]] = {
-    "pnp-ucayali": ("identity", "place"),
+    "pnp-ucayali": ("identity", "contact", "place"),
     "mp-fema-ucayali": ("identity", "narrative"),
     "dp-ucayali": ("narrative",),
 }

@@ -99,9 +99,10 @@ class Track:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purpose:
     """What a referral asks an agency for. ``at_filing`` are the kinds of agency that are asked for it as soon as a
-    request is filed."""
+    request is filed; ``needs``, the classes of data without which it cannot be done: no other is disclosed for it."""
 
     name: str
+    needs: tuple[str, ...]
     at_filing: tuple[str, ...]
     basis: str
     clocks: tuple[Clock, ...]

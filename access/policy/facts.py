@@ -128,10 +128,13 @@ class Case:
         region: str = "",
         excluded: Collection[str] = (),
         conflicted: Collection[str] = (),
+        linked: bool = False,
     ) -> Self:
-        """The facts of a case for one subject. ``excluded`` and ``conflicted`` name units."""
+        """The facts of a case for one subject. ``excluded`` and ``conflicted`` name units; ``linked``: the subject has
+        an account that was named as that of somebody linked to it."""
         return cls(
             own=owner == subject.owner,
+            linked=linked,
             same_region=subject.is_in(region),
             conflict=bool(subject.unit) and subject.unit in conflicted,
             excluded=bool(subject.unit) and subject.unit in excluded,

@@ -83,6 +83,7 @@ class ClockForm(DutyForm):
 
 class PurposeForm(_Part):
     name: Name
+    needs: Annotated[list[Literal["identity", "contact", "place", "narrative"]], Field(min_length=1)]
     at_filing: list[KINDS]
     basis: Text
     clocks: list[DutyForm]
@@ -231,6 +232,7 @@ class PackForm(_Part):
             purposes=tuple(
                 rules.Purpose(
                     name=p.name,
+                    needs=tuple(p.needs),
                     at_filing=tuple(p.at_filing),
                     basis=p.basis,
                     clocks=tuple(

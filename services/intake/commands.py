@@ -6,7 +6,7 @@ Texts are in clear here, between a body and the decider; no representation shows
 from dataclasses import dataclass, field
 from typing import NewType
 
-from services.intake.vocabulary import FiledBy, IncidentKind, PerpetratorKind, SubjectKind
+from services.intake.vocabulary import FiledBy, IncidentKind, PerpetratorKind, SubjectKind, Voice
 
 CaseId = NewType("CaseId", str)
 SubjectId = NewType("SubjectId", str)
@@ -36,6 +36,15 @@ class GiveConsent:
     discloses: tuple[str, ...]
     text_version: str
     subject_id: SubjectId | None = None
+    voice: Voice = Voice.FILER
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NameAccount:
+    """A subject has an account of its own, by its opaque id: it consents by that and by nobody else's word."""
+
+    subject_id: SubjectId
+    account: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +151,7 @@ Command = (
     | ConfirmDisclosure
     | ExcludeAgency
     | ClaimConflict
+    | NameAccount
     | AddEvidence
     | Withdraw
 )

@@ -23,6 +23,7 @@ from services.intake.commands import (
     ExcludeAgency,
     File,
     GiveConsent,
+    NameAccount,
     Person,
     ProposalId,
     ProposeDisclosure,
@@ -33,6 +34,7 @@ from services.intake.commands import (
 )
 from services.intake.events import (
     EVENTS,
+    AccountNamed,
     AgencyExcluded,
     ConflictRecorded,
     ConsentGiven,
@@ -50,6 +52,7 @@ from services.intake.vocabulary import (
     Factor,
     FiledBy,
     Relation,
+    Voice,
 )
 
 __all__ = [
@@ -67,6 +70,7 @@ __all__ = [
     "File",
     "GiveConsent",
     "Ground",
+    "NameAccount",
     "Person",
     "Proposal",
     "ProposalId",
@@ -89,7 +93,7 @@ def decide(state: Request, command: Command) -> tuple[Event, ...]:
 
     Raises ``Refused``: `wrong-stage`, `agency-excluded`, `own-motion-not-yours`, `impediment-missing`,
     `consent-not-the-subjects`, `first-subject-linked`, `unknown-subject`, `no-consent`, `two-persons-needed`,
-    `subject-has-decided`, `decided-already`, `not-found` for a proposal that nobody made.
+    `subject-has-decided`, `decided-already`, `account-known`, `not-found` for a proposal that nobody made.
     """
     if (state.stage is Stage.UNFILED) != isinstance(command, File):
         raise Refused("wrong-stage", "a stream begins with a filing, and has only one")
@@ -120,6 +124,12 @@ def _caused(state: Request, command: Command) -> Iterator[Event]:
                 for (subject, told), ground in state.grounds.items():
                     if told == agency:  # an explicit end for each, so that who acts on withdrawals need know no more
                         yield ConsentWithdrawn(subject_id=subject, agency=agency, consent_version=ground.version)
+        case NameAccount(subject_id=subject_id, account=account):
+            subject = _known(state, subject_id)
+            if state.accounts.get(subject, account) != account:
+                raise Refused("account-known", "the subject has an account; nobody exchanges it for another")
+            if subject not in state.accounts:
+                yield AccountNamed(subject_id=subject, account=account)
         case ClaimConflict(agency=agency):
             if agency not in state.conflicted:
                 yield ConflictRecorded(agency=agency, claimed=True)
@@ -188,7 +198,16 @@ def _file(state: Request, command: File) -> Iterator[Event]:
 
 def _consent(state: Request, command: GiveConsent) -> Iterator[Event]:
     subject = _known(state, command.subject_id)
-    if command.agency in state.excluded:
+    is_linked = any(each.linked for each in state.subjects if each.subject_id == subject)
+    if command.voice is not Voice.OWN and (
+        subject in state.accounts or (is_linked and command.voice is not Voice.RECORDED)
+    ):
+        raise Refused(
+            "consent-not-the-subjects",
+            "a linked person consents for itself: by its own account, or by telling the mechanism",
+        )
+    # Whoever consents for itself learns nothing of the case by it, so not either whom it is kept from; disclosure asks.
+    if command.agency in state.excluded and command.voice is not Voice.OWN:
         raise Refused(
             "agency-excluded",
             "the request says that this agency must never learn of it; an exclusion outranks a consent",
@@ -207,6 +226,7 @@ def _consent(state: Request, command: GiveConsent) -> Iterator[Event]:
             consent_version=given.version,
             discloses=tuple(sorted(given.discloses)),
             text_version=command.text_version,
+            voice="" if command.voice is Voice.FILER else command.voice.value,
         )
 
 

@@ -66,6 +66,13 @@ class ConsentGiven:
     consent_version: int
     discloses: tuple[str, ...]
     text_version: str
+    voice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountNamed:
+    subject_id: str
+    account: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +183,7 @@ EVENTS: tuple[type, ...] = (
     RequestFiled,
     EvidenceAdded,
     ConsentGiven,
+    AccountNamed,
     ConsentWithdrawn,
     DisclosureProposed,
     DisclosureDecided,

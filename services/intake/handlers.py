@@ -21,7 +21,7 @@ from eventlog.store import ActKey, Actor, EventStore, History, Recorded, Ring, r
 from eventlog.transparency.note import NoteSigner
 from runtime.agencies import Register
 from runtime.clock import Clock
-from services.intake import domain, incident, projections
+from services.intake import domain, incident, projections, speaking
 from services.intake.domain import CaseId, EvidenceId, ProposalId, Request, SubjectId
 from services.intake.events import EVENTS, IncidentReported, IncidentVerified
 from services.intake.incident import IncidentId
@@ -36,6 +36,7 @@ ACTION_OF: Mapping[type, Action] = {
     domain.ConfirmDisclosure: "referral.decide",
     domain.ExcludeAgency: "request.exclude",
     domain.ClaimConflict: "request.exclude",
+    domain.NameAccount: "request.file",
     domain.AddEvidence: "request.file",
     domain.Withdraw: "request.withdraw",
 }
@@ -162,7 +163,7 @@ async def act_on_request(
         history = await visible(stream, ACTION_OF[type(command)], session=session, actor=actor, parts=parts)
         check_version(history, at_version)
         state = fold_request(history)
-        events = domain.decide(state, command)
+        events = domain.decide(state, speaking.spoken(command, state, history, actor=actor))
         if not events:
             return await parts.store.remember(session, act, receipt_of_last(history, parts=parts))
         appended = await parts.store.append(
@@ -318,17 +319,20 @@ async def _as_case(history: History, *, session: AsyncConnection, subject: Subje
     learn of its case must not learn of it.
     """
     first = history.events[0]
+    linked = False
     if isinstance(first.event, IncidentReported):
         excluded, conflicted, stage = await projections.kept_from(session, first.correlation)
     else:
         request = fold_request(history)
         excluded, conflicted, stage = request.excluded, request.conflicted, request.stage
+        linked = bool(speaking.own_subjects(request, actor_id=subject.id)) and owner(first.actor) != subject.owner
     return Case.seen_by(
         subject,
         owner=owner(first.actor),
         region=first.event.region,
         excluded=excluded,
         conflicted=conflicted,
+        linked=linked,
         state=projections.STATE[stage],
     )
 

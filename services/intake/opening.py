@@ -5,8 +5,9 @@ opens one field and says why. It is recorded before anything is decrypted; anoth
 nobody did is recorded as well. Whom the filer excluded, and whoever is in conflict, opens nothing (`access.policy`).
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType, assert_never
@@ -46,7 +47,7 @@ class Open:
     role: str
     minutes: int
     now: datetime
-    justification: str = field(repr=False)
+    justification: str = dataclasses.field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +59,7 @@ class Review:
     role: str
     justified: bool
     now: datetime
-    reason: str = field(default="", repr=False)
+    reason: str = dataclasses.field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,10 +5,11 @@ since reads nothing more.
 """
 
 import asyncio
+import dataclasses
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,7 +51,7 @@ class Asked:
     ground: OpeningGround
     minutes: int
     subject_id: str | None = None
-    justification: str = field(repr=False)
+    justification: str = dataclasses.field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +68,7 @@ class Told:
     """The one field, in clear; ``None`` where nothing was given."""
 
     opened: SealOpened
-    text: str | None = field(repr=False)
+    text: str | None = dataclasses.field(repr=False)
 
 
 def stream_of(opening_id: str) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from services.intake.events import (
+    AccountNamed,
     AgencyExcluded,
     ConflictRecorded,
     ConsentGiven,
@@ -36,6 +37,7 @@ Event = (
     | DisclosureDecided
     | AgencyExcluded
     | ConflictRecorded
+    | AccountNamed
     | RequestWithdrawn
 )
 
@@ -66,7 +68,7 @@ class Proposal:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """A request folded from its stream. ``refused``: what subjects withdrew by their own will; ``grounds``: what
-    stands now; ``proposals`` by id, none of which is a ground."""
+    stands now; ``proposals`` by id, none of which is a ground; ``accounts`` of subjects who have one of their own."""
 
     stage: Stage = Stage.UNFILED
     case_id: str = ""
@@ -77,6 +79,7 @@ class Request:
     grounds: Mapping[tuple[str, str], Ground] = field(default_factory=dict)
     refused: frozenset[tuple[str, str]] = frozenset()
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
     consents: int = 0
     digests: frozenset[bytes] = frozenset()
 
@@ -97,6 +100,7 @@ NEXT: Mapping[tuple[Stage, type[Event]], Stage] = {
     (Stage.OPEN, RequestWithdrawn): Stage.WITHDRAWN,
     (Stage.WITHDRAWN, AgencyExcluded): Stage.WITHDRAWN,
     (Stage.OPEN, ConflictRecorded): Stage.OPEN,
+    (Stage.OPEN, AccountNamed): Stage.OPEN,
     (Stage.WITHDRAWN, ConflictRecorded): Stage.WITHDRAWN,
 }
 
@@ -138,6 +142,8 @@ def evolve(state: Request, event: Event) -> Request:
             return replace(state, excluded=state.excluded | {agency})
         case ConflictRecorded(agency=agency):
             return replace(state, conflicted=state.conflicted | {agency})
+        case AccountNamed(subject_id=subject, account=account):
+            return replace(state, accounts={**state.accounts, subject: account})
         case EvidenceAdded(digest=digest):
             return replace(state, digests=state.digests | {digest}) if digest else state
         case RequestWithdrawn():
@@ -147,11 +153,14 @@ def evolve(state: Request, event: Event) -> Request:
 
 
 def addressees(state: Request) -> tuple[tuple[str, Ground], ...]:
-    """The agencies that may be told, each with the ground that came last; a linked subject's consent alone opens no
-    referral."""
+    """The agencies that may be told, each with the ground that came last, under the number of the newest word on that
+    agency, a linked subject's too: what that adds is then disclosed. Its consent alone opens no referral.
+    """
     principal = {subject.subject_id for subject in state.subjects if not subject.linked}
     last: dict[str, Ground] = {}
+    newest: dict[str, int] = {}
     for (subject, agency), ground in sorted(state.grounds.items(), key=lambda item: item[1].version):
+        newest[agency] = ground.version
         if subject in principal and agency not in state.excluded | state.conflicted:
             last[agency] = ground
-    return tuple(sorted(last.items()))
+    return tuple((agency, replace(ground, version=newest[agency])) for agency, ground in sorted(last.items()))

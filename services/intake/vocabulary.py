@@ -136,11 +136,20 @@ class ViolenceForm(StrEnum):
     ECONOMIC = "economic"
 
 
+class Voice(StrEnum):
+    """How a subject's consent came in: by its own account, said to the mechanism, by whoever filed for it."""
+
+    OWN = "own"
+    RECORDED = "recorded"
+    FILER = "filer"
+
+
 class DataClass(StrEnum):
-    """What a consent lets an agency see: name and contact, where the subject is, what happened and what is asked
-    for."""
+    """What a consent lets an agency see: the name, how to reach the subject, where it is, what happened. Whoever may
+    know who somebody is may not call for that."""
 
     IDENTITY = "identity"
+    CONTACT = "contact"
     PLACE = "place"
     NARRATIVE = "narrative"
 

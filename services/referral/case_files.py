@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from amparo.intake.v1 import events_pb2 as intake
 from amparo.record.v1 import record_pb2
 from services.referral.disclosure import (
+    CONTACT,
     IDENTITY,
     NARRATIVE,
     PLACE,
@@ -67,7 +68,8 @@ copies = Table(
 )
 
 _CLASS_OF_PATH = (
-    (re.compile(r"subjects\.\d+\.(name|contact)"), IDENTITY),
+    (re.compile(r"subjects\.\d+\.name"), IDENTITY),
+    (re.compile(r"subjects\.\d+\.contact"), CONTACT),
     (re.compile(r"subjects\.\d+\.place"), PLACE),
     (re.compile(r"narrative"), NARRATIVE),
 )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from eventlog.decider import Refused
 
-IDENTITY, PLACE, NARRATIVE = "identity", "place", "narrative"
-DATA_CLASSES = frozenset({IDENTITY, PLACE, NARRATIVE})
+IDENTITY, CONTACT, PLACE, NARRATIVE = "identity", "contact", "place", "narrative"
+DATA_CLASSES = frozenset({IDENTITY, CONTACT, PLACE, NARRATIVE})
 MEASURE = "measure"
 """How a measure is to be carried out. Nobody names it in a consent: its own acceptance says that it is wanted."""
 
@@ -119,8 +119,16 @@ def standing_consents(case: CaseFile, *, agency: str) -> Mapping[str, Consent]:
     return {subject: consent for subject, consent in newest.items() if not consent.withdrawn}
 
 
-def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = (), measure: MeasureFile | None = None) -> Basis:
-    """What the agency may be told now.
+def basis(
+    case: CaseFile,
+    *,
+    agency: str,
+    above: tuple[str, ...] = (),
+    measure: MeasureFile | None = None,
+    needs: frozenset[str] = DATA_CLASSES,
+) -> Basis:
+    """What the agency may be told now: of each subject who consents to this addressee what it consents to, and of that
+    what the purpose ``needs``.
 
     How a ``measure`` is to be done is told to its implementer alone, and only while the subject whose key seals it
     consents to that addressee. That the beneficiary accepted the measure is the sender's to know.
@@ -150,7 +158,9 @@ def basis(case: CaseFile, *, agency: str, above: tuple[str, ...] = (), measure: 
             *(
                 copy
                 for copy in case.copies
-                if copy.field.key_id in consents and copy.data_class in consents[copy.field.key_id].discloses
+                if copy.data_class in needs
+                and copy.field.key_id in consents
+                and copy.data_class in consents[copy.field.key_id].discloses
             ),
             *(
                 (measure.how,)

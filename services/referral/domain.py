@@ -15,7 +15,7 @@ from typing import assert_never
 
 from eventlog.decider import Personal, Plain, Refused
 from services.referral.agency import AgencyRegistered
-from services.referral.disclosure import CaseFile, Disclosed, MeasureFile, basis
+from services.referral.disclosure import DATA_CLASSES, CaseFile, Disclosed, MeasureFile, basis
 
 CLAIM_TOLERANCE = timedelta(minutes=5)
 """How far in the future an agency's claimed instant may lie: clocks differ."""
@@ -176,15 +176,18 @@ class Send:
     answer_due: datetime
     now: datetime
     measure: MeasureFile | None = None
+    needs: frozenset[str] = DATA_CLASSES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Widen:
-    """Let the agency read what the newest consents add to an open referral. ``above`` and ``measure`` as in `Send`."""
+    """Let the agency read what the newest consents add to an open referral. ``above``, ``measure`` and ``needs`` as in
+    `Send`."""
 
     case: CaseFile
     above: tuple[str, ...]
     measure: MeasureFile | None = None
+    needs: frozenset[str] = DATA_CLASSES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -330,7 +333,7 @@ def _sent(state: Referral, command: Send) -> tuple[Event, ...]:
             return ()
         raise Refused("wrong-stage", "this referral asks something else already")
     measure = command.measure
-    ground = basis(case, agency=command.agency, above=command.above, measure=measure)
+    ground = basis(case, agency=command.agency, above=command.above, measure=measure, needs=command.needs)
     return (
         ReferralSent(
             referral_id=command.referral_id,
@@ -362,7 +365,7 @@ def _widened(state: Referral, command: Widen) -> tuple[Event, ...]:
     sent = state.sent
     if sent is None or sent.case_id != command.case.case_id:
         raise Refused("wrong-stage", "this referral asks about something else")
-    ground = basis(command.case, agency=sent.agency, above=command.above, measure=command.measure)
+    ground = basis(command.case, agency=sent.agency, above=command.above, measure=command.measure, needs=command.needs)
     more = tuple(value for value in ground.disclosed if value not in sent.disclosed)
     if not more:
         return ()

@@ -15,7 +15,7 @@ from eventlog.store import ActKey, retry_when_moved
 from procedures import packs
 from procedures.clocks import due
 from services.referral import case_files, domain, measure_files, projections
-from services.referral.disclosure import MeasureFile
+from services.referral.disclosure import CaseFile, MeasureFile
 from services.referral.domain import ACKNOWLEDGE, ANSWER, RecallGround, Referral
 from services.referral.handlers import WORKFLOWS, Parts, Seen, folded, receipt_of, stream_of
 from services.referral.registry import RequestNotRead
@@ -47,6 +47,10 @@ async def send_referral(
         asked = purpose or pack.purpose_for(row["kind"])
         if asked is None:
             raise Refused("nothing-to-ask", "the rule pack asks this kind of agency for nothing at filing")
+        try:
+            needs = frozenset(pack.purpose(asked).needs)
+        except KeyError:
+            raise Refused("unknown-purpose", "the rule pack does not know what is asked for") from None
         measure = await _measure_to_send(session, measure_id, case_id=case_id, agency=agency)
         act = ActKey(client="workflow", key=_deed(case_id, agency, asked, round, measure))
         if earlier := await parts.store.receipt_for(session, act):
@@ -55,14 +59,13 @@ async def send_referral(
         standing = await projections.standing(session, **same)
         above = await projections.above(session, agency)
         if standing is not None and not await _overtaken(session, standing, measure, act=act, parts=parts):
-            widen = domain.Widen(case=case, above=above, measure=measure)
+            widen = domain.Widen(case=case, above=above, measure=measure, needs=needs)
             receipt = await _widen(session, widen, referral_id=standing, act=act, parts=parts)
+        elif round in _words_of_linked(case, agency):
+            raise Refused("nothing-to-ask", "a linked person's consent alone asks nobody anew")
         else:
             now = parts.clock()
-            try:
-                acknowledge, answer = (due(pack.clock(name, purpose=asked), now).due for name in (ACKNOWLEDGE, ANSWER))
-            except KeyError:
-                raise Refused("unknown-purpose", "the rule pack does not know what is asked for") from None
+            acknowledge, answer = (due(pack.clock(name, purpose=asked), now).due for name in (ACKNOWLEDGE, ANSWER))
             command = domain.Send(
                 referral_id=str(uuid.uuid4()),
                 case=case,
@@ -71,6 +74,7 @@ async def send_referral(
                 purpose=asked,
                 round=round,
                 measure=measure,
+                needs=needs,
                 acknowledge_due=acknowledge,
                 answer_due=answer,
                 now=now,
@@ -79,6 +83,12 @@ async def send_referral(
     parts.ring.ring()
     parts.bell.ring(agency)
     return receipt.stream.removeprefix("referral/")
+
+
+def _words_of_linked(case: CaseFile, agency: str) -> frozenset[int]:
+    """The numbers of the consents by which subjects spoke for whom protection is not asked."""
+    words = (given for given in case.consents if given.agency == agency)
+    return frozenset(given.version for given in words if given.subject_id not in case.subjects)
 
 
 async def _measure_to_send(

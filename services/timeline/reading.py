@@ -235,6 +235,7 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
         (intake.DisclosureProposed, _to_agency("disclosure.proposed", "discloses")),
         (intake.DisclosureDecided, _to_agency("disclosure.decided", "consent_version", "discloses")),
         (intake.AgencyExcluded, _plain("agency.excluded")),
+        (intake.AccountNamed, _plain("account.named")),
         (intake.ConflictRecorded, _plain("conflict.recorded", "claimed")),
         (intake.IncidentReported, _plain("incident.reported")),
         (intake.IncidentVerified, _plain("incident.verified", "verification")),

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from runtime.forms import Body, Code, Flag, Region, Uuid
 from services.intake import domain, handlers
 from services.intake.api.forms import (
+    Account,
     Contact,
     Hex256,
     Language,
@@ -30,6 +31,7 @@ from services.intake.vocabulary import (
     PerpetratorKind,
     Relation,
     SubjectKind,
+    Voice,
 )
 
 MAX_SUBJECTS = 10
@@ -41,7 +43,7 @@ Causes = Annotated[
     Field(max_length=16, description="Structural causes by code, such as `consultation`, `titling`, `concession`."),
 ]
 Discloses = Annotated[
-    list[DataClass], Field(min_length=1, max_length=3, description="What the agency may see. Nothing else is given.")
+    list[DataClass], Field(min_length=1, max_length=4, description="What the agency may see. Nothing else is given.")
 ]
 LawText = Annotated[
     TextVersion,
@@ -195,6 +197,7 @@ class FilingBody(Body):
                     discloses=tuple(data_class.value for data_class in consent.discloses),
                     text_version=consent.text_version,
                     subject_id=subject_ids[consent.subject],
+                    voice=Voice.RECORDED if for_authority else Voice.FILER,
                 )
                 for consent in self.consents
             ),
@@ -218,6 +221,12 @@ class ConsentBody(Body):
             text_version=self.text_version,
             subject_id=_subject(self.subject_id),
         )
+
+
+class AccountBody(Body):
+    """The account of a subject of its own."""
+
+    account: Account = Field(description="The id that its tokens name (`sub`).")
 
 
 class ConsentWithdrawalBody(Body):

@@ -16,6 +16,8 @@ NeededWords = Annotated[str, StringConstraints(max_length=2_000, pattern=r"\S"),
 Story = Annotated[str, StringConstraints(max_length=8_000, pattern=r"\S"), Storable]
 """What happened, in the person's own words. What is longer is a document."""
 
+Account = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
+"""An account's opaque id. Never a name."""
 OptionalCode = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 """BCP 47, such as `es`, `qu`, `cni` (Asháninka)."""

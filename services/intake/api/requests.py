@@ -17,6 +17,7 @@ from services.intake import domain, handlers, projections
 from services.intake.api import examples, telling
 from services.intake.api.answers import ActAnswer, FilingAnswer, ProposalMadeAnswer, RequestAnswer, RequestRow
 from services.intake.api.bodies import (
+    AccountBody,
     ConflictBody,
     ConsentBody,
     ConsentWithdrawalBody,
@@ -140,8 +141,31 @@ _ACTING: dict[str, Any] = {"status_code": 201}
 
 
 @router.post(
+    "/{case_id}/subjects/{subject_id}/account",
+    responses=responses("account-known", "unknown-subject", "wrong-stage", writes=True),
+    **_ACTING,
+)
+async def name_account(
+    request: Request,
+    response: Response,
+    case_id: CaseIdPath,
+    subject_id: Annotated[Uuid, Path(description="As the filing was answered.")],
+    body: AccountBody,
+    act: ActHeader,
+    at_version: AtVersion,
+    actor: Annotated[Actor, may("request.file")],
+) -> ActAnswer:
+    """A linked person, a child or a community has an account of its own: from now on it consents by that alone. It
+    learns nothing of the case by it."""
+    command = domain.NameAccount(subject_id=SubjectId(subject_id), account=body.account)
+    return await _act(request, response, command, case_id, at_version, act, actor)
+
+
+@router.post(
     "/{case_id}/consents",
-    responses=responses("agency-excluded", "unknown-agency", "unknown-subject", "wrong-stage", writes=True),
+    responses=responses(
+        "agency-excluded", "consent-not-the-subjects", "unknown-agency", "unknown-subject", "wrong-stage", writes=True
+    ),
     **_ACTING,
 )
 async def give_consent(

@@ -36,6 +36,7 @@ from services.intake.domain import (
     profile_text,
 )
 from services.intake.events import (
+    AccountNamed,
     AgencyExcluded,
     ConsentGiven,
     ConsentWithdrawn,
@@ -54,6 +55,7 @@ from services.intake.vocabulary import (
     PerpetratorKind,
     Relation,
     SubjectKind,
+    Voice,
 )
 from tests.scenario import scenario
 
@@ -135,7 +137,7 @@ ENDED = RequestWithdrawn(case_id="case-1", reason=Plain(FIRST, "Moved away."))
 
 def test_every_event_says_the_same_in_code_and_in_its_message() -> None:
     """A field that only one side knows would be lost between the registry and its readers."""
-    assert len(Codec.of(EVENTS, module=events_pb2).by_name) == len(EVENTS) == 14
+    assert len(Codec.of(EVENTS, module=events_pb2).by_name) == len(EVENTS) == 15
 
 
 # File
@@ -254,7 +256,18 @@ def test_a_consent_said_again_stays_quiet_and_a_changed_one_gets_a_new_number() 
 def test_a_consent_names_a_subject_of_the_request() -> None:
     """Nobody consents for a person whom the request does not know."""
     given(FILED).when(replace(CONSENT, subject_id=SubjectId("stranger"))).refused("unknown-subject")
-    given(FILED).when(replace(CONSENT, subject_id=SISTER)).then(replace(CONSENTED, subject_id=SISTER))
+    told = replace(CONSENT, subject_id=SISTER, voice=Voice.RECORDED)
+    given(FILED).when(told).then(replace(CONSENTED, subject_id=SISTER, voice="recorded"))
+
+
+def test_nobody_who_files_consents_for_a_linked_person() -> None:
+    """DNH-10: it does so itself, by its own account or by telling the mechanism; with an account, by that alone."""
+    given(FILED).when(replace(CONSENT, subject_id=SISTER)).refused("consent-not-the-subjects")
+    named = AccountNamed(subject_id=SISTER, account="sister")
+    for voice in (Voice.FILER, Voice.RECORDED):
+        given(FILED, named).when(replace(CONSENT, subject_id=SISTER, voice=voice)).refused("consent-not-the-subjects")
+    own = replace(CONSENT, subject_id=SISTER, voice=Voice.OWN)
+    given(FILED, named).when(own).then(replace(CONSENTED, subject_id=SISTER, voice="own"))
 
 
 def test_nothing_is_consented_to_after_the_request_was_withdrawn() -> None:

@@ -70,7 +70,7 @@ class Case:
             "subject_id": (subject or self.subject).id,
             "agency": agency,
             "consent_version": next(self.consents),
-            "discloses": discloses or ("identity", "place", "narrative"),
+            "discloses": discloses or ("identity", "contact", "place", "narrative"),
         }
         if two_persons:
             await self.feed(intake.DisclosureDecided(**said, first_person="ana", second_person="luz"))

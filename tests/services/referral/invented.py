@@ -21,7 +21,7 @@ def sealed(data_class: str, path: str, *, subject: str = DEFENDER) -> Disclosed:
     return Disclosed(data_class=data_class, event_id=b"f" * 16, field=field)
 
 
-NAME, CONTACT = sealed("identity", "subjects.0.name"), sealed("identity", "subjects.0.contact")
+NAME, CONTACT = sealed("identity", "subjects.0.name"), sealed("contact", "subjects.0.contact")
 PLACE, NARRATIVE = sealed("place", "subjects.0.place"), sealed("narrative", "narrative")
 LAWYERS_NAME = sealed("identity", "subjects.1.name", subject=LAWYER)
 
@@ -29,7 +29,10 @@ LAWYERS_NAME = sealed("identity", "subjects.1.name", subject=LAWYER)
 def consent(version: int = 1, **changes: Any) -> Consent:
     """The defender's consent for the police to everything, unless told otherwise."""
     given = Consent(
-        version=version, subject_id=DEFENDER, agency=POLICE, discloses=frozenset({"identity", "place", "narrative"})
+        version=version,
+        subject_id=DEFENDER,
+        agency=POLICE,
+        discloses=frozenset({"identity", "contact", "place", "narrative"}),
     )
     return replace(given, **changes)
 

@@ -165,7 +165,7 @@ async def test_the_disclosure_is_read_in_clear_while_open(room: Room, enter: Ent
     """And it is gone, as if it had never been, once the referral is not."""
     _, referral_id = await room.sent(POLICE, "identity", no_accompaniment=True)
     found = (await enter().get(path(referral_id, "disclosure"))).json()
-    assert {value["path"] for value in found["values"]} == {"subjects.0.name", "subjects.0.contact"}
+    assert {value["path"] for value in found["values"]} == {"subjects.0.name"}
     assert found["no_accompaniment"] is True
     assert NAME in {value["text"] for value in found["values"]}
     await acted(enter(), referral_id, "rejection", ground="not_our_jurisdiction")

@@ -43,7 +43,7 @@ async def test_the_inbox_holds_the_referrals_in_the_order_of_their_arrival(
     assert (item["state"], item["purpose"], item["discloses"]) == (
         "sent",
         "protect",
-        ["identity", "narrative", "place"],
+        ["contact", "identity", "narrative", "place"],
     )
     assert item["next"] == {"clock": "acknowledge", "due": item["acknowledge_due"]}
     assert set(item) == {

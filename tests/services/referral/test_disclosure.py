@@ -40,14 +40,15 @@ def test_dnh_6_without_consent_nobody_is_told_the_ombudsman_included() -> None:
 @pytest.mark.parametrize(
     ("discloses", "told"),
     [
-        ({"identity"}, (NAME, CONTACT)),
+        ({"identity"}, (NAME,)),
+        ({"contact"}, (CONTACT,)),
         ({"place"}, (PLACE,)),
         ({"narrative"}, (NARRATIVE,)),
         (set(), ()),
     ],
 )
 def test_dnh_6_only_the_classes_consented_to_are_told(discloses: set[str], told: tuple[object, ...]) -> None:
-    """A person may want the police to know the place, and not the story."""
+    """A person may want the police to know the place, and not the story; who it is, and not be called."""
     assert basis(case_file(consent(discloses=frozenset(discloses))), agency=POLICE).disclosed == told
 
 
@@ -100,7 +101,7 @@ _CONSENTS = st.builds(
     version=st.integers(1, 9),
     subject_id=st.sampled_from([DEFENDER, LAWYER]),
     agency=_AGENCIES,
-    discloses=st.frozensets(st.sampled_from(["identity", "place", "narrative"])),
+    discloses=st.frozensets(st.sampled_from(["identity", "contact", "place", "narrative"])),
     two_persons=st.booleans(),
     withdrawn=st.booleans(),
 )
@@ -134,3 +135,21 @@ def test_dnh_5_dnh_6_nothing_is_disclosed_that_a_plain_reading_forbids(
         word = last[copy.field.key_id]
         said = word is not None and not word.withdrawn and copy.data_class in word.discloses
         assert (copy in disclosed) is said
+
+
+@given(
+    discloses=st.frozensets(st.sampled_from(["identity", "contact", "place", "narrative"])),
+    needs=st.frozensets(st.sampled_from(["identity", "contact", "place", "narrative"])),
+)
+def test_a_purpose_is_told_what_it_needs_and_no_more(discloses: frozenset[str], needs: frozenset[str]) -> None:
+    """Whoever carries out a measure has to find the house; what happened there is not for them."""
+    found = basis(case_file(consent(discloses=discloses)), agency=POLICE, needs=needs)
+    assert {value.data_class for value in found.disclosed} == discloses & needs
+
+
+def test_dnh_9_an_office_in_conflict_and_those_it_commands_are_told_nothing() -> None:
+    """Whatever was consented to: the person's word is enough."""
+    tied = case_file(consent(), consent(2, agency=COMMAND), conflicted=frozenset({COMMAND}))
+    refused("conflict-of-interest", case=tied, agency=COMMAND)
+    refused("conflict-of-interest", case=tied, agency=POLICE, above=(COMMAND,))
+    assert basis(tied, agency=POLICE).disclosed

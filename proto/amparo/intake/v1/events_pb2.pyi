@@ -306,18 +306,28 @@ class EvidenceAdded(_message.Message):
     def __init__(self, evidence_id: _Optional[str] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class ConsentGiven(_message.Message):
-    __slots__ = ("subject_id", "agency", "consent_version", "discloses", "text_version")
+    __slots__ = ("subject_id", "agency", "consent_version", "discloses", "text_version", "voice")
     SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     DISCLOSES_FIELD_NUMBER: _ClassVar[int]
     TEXT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
     subject_id: str
     agency: str
     consent_version: int
     discloses: _containers.RepeatedScalarFieldContainer[str]
     text_version: str
-    def __init__(self, subject_id: _Optional[str] = ..., agency: _Optional[str] = ..., consent_version: _Optional[int] = ..., discloses: _Optional[_Iterable[str]] = ..., text_version: _Optional[str] = ...) -> None: ...
+    voice: str
+    def __init__(self, subject_id: _Optional[str] = ..., agency: _Optional[str] = ..., consent_version: _Optional[int] = ..., discloses: _Optional[_Iterable[str]] = ..., text_version: _Optional[str] = ..., voice: _Optional[str] = ...) -> None: ...
+
+class AccountNamed(_message.Message):
+    __slots__ = ("subject_id", "account")
+    SUBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    subject_id: str
+    account: str
+    def __init__(self, subject_id: _Optional[str] = ..., account: _Optional[str] = ...) -> None: ...
 
 class ConsentWithdrawn(_message.Message):
     __slots__ = ("subject_id", "agency", "consent_version")
