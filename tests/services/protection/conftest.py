@@ -63,7 +63,9 @@ class Office:
     referrals: Referrals
     heard: list[Delivered] = field(default_factory=list)
 
-    async def hear(self, message: Message, *, stream: str, correlation: str = "", repeat: bool = False) -> Delivered:
+    async def hear(
+        self, message: Message, *, stream: str, correlation: str = "", repeat: bool = False, unit: str = NGO
+    ) -> Delivered:
         """A record of another service is taken; with ``repeat`` the last one is taken again."""
         if not repeat:
             event = record_pb2.Event(
@@ -73,7 +75,7 @@ class Office:
                 type=message.DESCRIPTOR.full_name,
                 occurred_at=timestamp(self.hands.now),
                 recorded_at=timestamp(self.hands.now),
-                actor=record_pb2.Actor(id="ngo-client", role="filer", unit=NGO),
+                actor=record_pb2.Actor(id="ngo-client", role="filer", unit=unit),
                 correlation=correlation,
                 payload=message.SerializeToString(deterministic=True),
             )
@@ -87,7 +89,9 @@ class Office:
             await inbound.apply(session, self.heard[-1], parts=self.parts)
         return self.heard[-1]
 
-    async def filed(self, *, imminent: bool = False, excluded: Sequence[str] = ()) -> str:
+    async def filed(
+        self, *, imminent: bool = False, excluded: Sequence[str] = (), region: str = "PE-UCA", unit: str = NGO
+    ) -> str:
         """A request was filed: the id of its case, which is open now."""
         case_id, key = str(uuid.uuid4()), await self.parts.vault.take()
         message = intake.RequestFiled(
@@ -95,12 +99,12 @@ class Office:
             filed_by=intake.FILED_BY_DEFENDER,
             subjects=[intake.Subject(subject_id=key.id, kind=intake.SUBJECT_KIND_PERSON)],
             imminent=imminent,
-            region="PE-UCA",
+            region=region,
             excluded=excluded,
             pack=PACK.id,
             pack_version=PACK.version,
         )
-        await self.hear(message, stream=f"request/{case_id}", correlation=case_id)
+        await self.hear(message, stream=f"request/{case_id}", correlation=case_id, unit=unit)
         return case_id
 
     async def sent(self, measure_id: str, *, referral_id: str) -> None:
