@@ -15,6 +15,7 @@ from runtime.gaps import Fetch
 from runtime.secrets import origin
 from runtime.service import Service
 from runtime.settings import Settings
+from services.intake import ties
 from services.intake.activities import TASK_QUEUE, activities
 from services.intake.api import incidents, openings, requests
 from services.intake.handlers import CODEC, Parts
@@ -67,7 +68,7 @@ def create_service(
             sources=(settings.source(HEARS),),
             kafka=settings.need("kafka"),
             engine=parts.engine,
-            apply=agencies.keep,
+            apply=ties.hearing(parts),
             clock=clock,
             origin=origin(settings),
             fetch=gaps.fetcher(settings),

@@ -58,7 +58,8 @@ class AddEvidence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """A request as it comes in. ``for_authority``: the actor acts for the mechanism itself. The first of ``subjects``
+    """A request as it comes in. ``for_authority``: the actor acts for the mechanism itself. ``tied``: who has
+    an agreement with the project. The first of ``subjects``
     is the one in danger."""
 
     case_id: CaseId
@@ -82,6 +83,7 @@ class File:
     project: str = ""
     territory: str = ""
     excluded: tuple[AgencyId, ...] = ()
+    tied: tuple[AgencyId, ...] = ()
     consents: tuple[GiveConsent, ...] = ()
     evidence: tuple[AddEvidence, ...] = ()
 

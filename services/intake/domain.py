@@ -187,8 +187,12 @@ def _file(state: Request, command: File) -> Iterator[Event]:
         excluded_persons=_plain(first.subject_id, command.excluded_persons),
     )
     yield filed
-    # The rest follows as if it had been sent afterwards, so that a consent means the same on either way.
     state = evolve(state, filed)
+    for agency in command.tied:
+        tie = ConflictRecorded(agency=agency, claimed=False)
+        yield tie
+        state = evolve(state, tie)
+    # The rest follows as if it had been sent afterwards, so that a consent means the same on either way.
     later: tuple[Command, ...] = (*command.consents, *command.evidence)
     for follows in later:
         for event in _caused(state, follows):

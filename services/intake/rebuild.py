@@ -6,8 +6,7 @@ Requests and incidents come from its own events, the ids of agencies from the re
 from sqlalchemy import text
 
 from eventlog.replay import Fetch, hold, replay
-from runtime import agencies
-from services.intake import opening_rows, projections
+from services.intake import opening_rows, projections, ties
 from services.intake.handlers import Parts
 
 
@@ -17,10 +16,14 @@ async def rebuild(parts: Parts, *, consumer: str, source: str, fetch: Fetch) -> 
     """
     async with parts.engine.begin() as session:
         await hold(
-            session, consumer=consumer, sources=[source], tables=("requests", "incidents", "openings", "agencies")
+            session,
+            consumer=consumer,
+            sources=[source],
+            tables=("requests", "incidents", "openings", "agencies", "agreements"),
         )
         streams = await projections.rebuild(session, parts.store)
         await opening_rows.rebuild(session, parts.store)
         await session.execute(text("DELETE FROM agencies"))
-        replayed = await replay(session, consumer=consumer, sources=[source], fetch=fetch, apply=agencies.keep)
+        await session.execute(text("DELETE FROM agreements"))
+        replayed = await replay(session, consumer=consumer, sources=[source], fetch=fetch, apply=ties.keep)
         return streams, replayed

@@ -30,6 +30,12 @@ class AgencyRegistered:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AgreementRecorded:
+    agency: str
+    project: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RegisterAgency:
     agency: str
     kind: AgencyKind

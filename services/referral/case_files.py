@@ -5,7 +5,7 @@ sees every withdrawal that was read before it, and a withdrawal finds, and recal
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Table, Text, select, update
@@ -24,6 +24,7 @@ from services.referral.disclosure import (
     Disclosed,
     SealedField,
 )
+from services.referral.projections import agreements
 
 metadata = MetaData()
 Word = Text(collation="C")
@@ -42,6 +43,7 @@ cases = Table(
     Column("withdrawn", Boolean, nullable=False),
     Column("excluded", ARRAY(Text), nullable=False),
     Column("conflicted", ARRAY(Text), nullable=False),
+    Column("project", Word, nullable=False),
     Column("request_version", BigInteger, nullable=False),
 )
 consents = Table(
@@ -100,7 +102,7 @@ async def read(session: AsyncConnection, case_id: str, *, share: bool = False) -
         withdrawn=case.withdrawn,
         request_version=case.request_version,
         excluded=frozenset(case.excluded),
-        conflicted=frozenset(case.conflicted),
+        conflicted=frozenset(case.conflicted) | await _tied_to(session, case.project),
         consents=tuple(
             Consent(
                 version=row.version,
@@ -137,11 +139,26 @@ class Limits:
 
 async def limits(session: AsyncConnection, case_id: str) -> Limits:
     """Who may not learn of a case, as read so far."""
-    columns = select(cases.c.excluded, cases.c.conflicted, cases.c.region)
+    columns = select(cases.c.excluded, cases.c.conflicted, cases.c.project, cases.c.region)
     row = (await session.execute(columns.where(cases.c.case_id == case_id))).one_or_none()
     if row is None:
         return Limits()
-    return Limits(excluded=frozenset(row.excluded), conflicted=frozenset(row.conflicted), region=row.region)
+    conflicted = frozenset(row.conflicted) | await _tied_to(session, row.project)
+    return Limits(excluded=frozenset(row.excluded), conflicted=conflicted, region=row.region)
+
+
+async def of_project(session: AsyncConnection, project: str) -> Sequence[str]:
+    """The cases that name a project."""
+    found = select(cases.c.case_id).where(cases.c.project == project).order_by(cases.c.case_id)
+    return (await session.execute(found)).scalars().all()
+
+
+async def _tied_to(session: AsyncConnection, project: str) -> frozenset[str]:
+    """The offices that have an agreement with a project: asked where something is disclosed, so none counts late."""
+    if not project:
+        return frozenset()
+    found = select(agreements.c.agency).where(agreements.c.project == project)
+    return frozenset((await session.execute(found)).scalars())
 
 
 async def request_version(session: AsyncConnection, case_id: str) -> int:
@@ -201,6 +218,7 @@ async def _filed(session: AsyncConnection, event: record_pb2.Event, filed: intak
         "withdrawn": False,
         "excluded": list(filed.excluded),
         "conflicted": [],
+        "project": filed.project,
         "request_version": event.version,
     }
     await session.execute(insert(cases).values(case).on_conflict_do_nothing())

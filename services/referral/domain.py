@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from eventlog.decider import Personal, Plain, Refused
-from services.referral.agency import AgencyRegistered
+from services.referral.agency import AgencyRegistered, AgreementRecorded
 from services.referral.disclosure import DATA_CLASSES, CaseFile, Disclosed, MeasureFile, basis
 
 CLAIM_TOLERANCE = timedelta(minutes=5)
@@ -138,6 +138,7 @@ class SilenceNoted:
 
 EVENTS: tuple[type, ...] = (
     AgencyRegistered,
+    AgreementRecorded,
     ReferralSent,
     ReferralAcknowledged,
     ReferralAccepted,

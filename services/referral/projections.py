@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventlog.store import EventStore, Recorded
-from services.referral.agency import AgencyRegistered
+from services.referral.agency import AgencyRegistered, AgreementRecorded
 from services.referral.domain import (
     DisclosureWidened,
     ReferralAccepted,
@@ -83,6 +83,14 @@ referrals = Table(
 )
 """Page: an agency's inbox. ``arrival`` is the agency's counter at the sending, ``changed`` at the last event;
 ``next_due`` is null once nothing is owed."""
+
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("agency", Word, primary_key=True),
+    Column("project", Word, primary_key=True),
+)
+"""Which offices are tied to which projects; no page."""
 
 _ABOVE = text(
     "WITH RECURSIVE above (agency, superior, depth) AS ("
@@ -148,6 +156,8 @@ async def apply(session: AsyncConnection, recorded: Sequence[Recorded]) -> None:
         match stored.event:
             case AgencyRegistered() as event:
                 await _registered(session, stored, event)
+            case AgreementRecorded() as event:
+                await session.execute(insert(agreements), {"agency": event.agency, "project": event.project})
             case ReferralSent() as event:
                 await _sent(session, stored, event)
             case ReferralAcknowledged():
@@ -169,7 +179,8 @@ async def apply(session: AsyncConnection, recorded: Sequence[Recorded]) -> None:
 
 
 async def rebuild(session: AsyncConnection, store: EventStore) -> None:
-    """Makes both tables again from the events, in the order in which they were appended. The caller holds the acts."""
+    """Makes the tables again from the events, in the order in which they were appended. The caller holds the acts."""
+    await session.execute(delete(agreements))
     await session.execute(delete(referrals))
     await session.execute(delete(agencies))
     found = (await session.execute(text("SELECT event FROM events ORDER BY pos"))).scalars().all()

@@ -14,7 +14,7 @@ from eventlog.replay import Fetch, hold, replay
 from services.referral import case_files, measure_files, projections
 from services.referral.handlers import Parts
 
-TABLES = ("cases", "consents", "copies", "measures", "agencies", "referrals")
+TABLES = ("cases", "consents", "copies", "measures", "agencies", "agreements", "referrals")
 
 
 async def rebuild(parts: Parts, *, consumer: str, sources: Collection[str], fetch: Fetch) -> int:

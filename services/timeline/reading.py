@@ -281,6 +281,7 @@ _KINDS: Mapping[str, tuple[type[Message], Callable[[Any], Said]]] = {
             referral.AgencyRegistered,
             lambda m: Said(kind="agency.registered", since="", agency=m.agency, details=_details(m, "kind")),
         ),
+        (referral.AgreementRecorded, lambda m: Said(kind="agreement.recorded", since="", agency=m.agency)),
         (referral.ReferralSent, _sent),
         (referral.ReferralAcknowledged, _answer("referral.acknowledged")),
         (referral.ReferralAccepted, _answer("referral.accepted")),

@@ -33,7 +33,7 @@ def test_nothing_is_left_out() -> None:
 # Answered before a route is found, by another name (``not-found``), or to the mechanism's own workflows.
 OF_NO_ROUTE = {
     *("method-not-allowed", "not-your-referral"),
-    *("consent-missing", "request-withdrawn", "nothing-to-ask", "unknown-purpose"),
+    *("consent-missing", "conflict-of-interest", "request-withdrawn", "nothing-to-ask", "unknown-purpose"),
     *("unknown-clock", "unknown-rung", "rung-not-reached"),
 }
 

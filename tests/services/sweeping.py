@@ -19,6 +19,7 @@ STAFF = frozenset({Role.COORDINATOR, Role.EVALUATOR})
 """Roles that see every case of their mechanism."""
 WORDS: Mapping[str, str] = {
     "agency": "pnp-ucayali",
+    "account": "account-1",
     "region": "PE-UCA",
     "text_version": "es-1",
     "legal_basis": "art. 12",

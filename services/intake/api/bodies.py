@@ -1,6 +1,6 @@
 """Owns the bodies that describe a request for protection, and how each becomes a command."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -164,9 +164,15 @@ class FilingBody(Body):
         return excluded | {f"#/consents/{n}/agency": consent.agency for n, consent in enumerate(self.consents)}
 
     def command(
-        self, case_id: CaseId, subject_ids: Sequence[SubjectId], *, pack: tuple[str, str], for_authority: bool
+        self,
+        case_id: CaseId,
+        subject_ids: Sequence[SubjectId],
+        *,
+        pack: tuple[str, str],
+        for_authority: bool,
+        tied: Iterable[str],
     ) -> domain.File:
-        """The command under these ids."""
+        """The command under these ids. ``tied``: who has an agreement with the project."""
         return domain.File(
             case_id=case_id,
             filed_by=self.filed_by,
@@ -191,6 +197,7 @@ class FilingBody(Body):
             project=self.project,
             territory=self.territory,
             excluded=tuple(AgencyId(agency) for agency in dict.fromkeys(self.excluded)),
+            tied=tuple(AgencyId(agency) for agency in tied),
             consents=tuple(
                 domain.GiveConsent(
                     agency=AgencyId(consent.agency),

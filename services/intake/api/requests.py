@@ -13,7 +13,7 @@ from eventlog.store import ActKey, Actor
 from runtime.forms import AtVersion, Code, Nothing, ReceiptAnswer, Region, Uuid, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
-from services.intake import domain, handlers, projections
+from services.intake import domain, handlers, projections, ties
 from services.intake.api import examples, telling
 from services.intake.api.answers import ActAnswer, FilingAnswer, ProposalMadeAnswer, RequestAnswer, RequestRow
 from services.intake.api.bodies import (
@@ -69,9 +69,10 @@ async def file_request(
     """
     parts: Parts = request.app.state.parts
     await parts.agencies.check(body.agencies())
+    tied = await ties.tied_to(parts.at_once, body.project)
     filed = await handlers.file_request(
         lambda case_id, subject_ids: body.command(
-            case_id, subject_ids, pack=parts.pack, for_authority=actor.role in OF_AUTHORITY
+            case_id, subject_ids, pack=parts.pack, for_authority=actor.role in OF_AUTHORITY, tied=tied
         ),
         subjects=len(body.subjects),
         prove=body.receipt is ReceiptChoice.FULL,

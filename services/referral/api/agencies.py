@@ -13,10 +13,10 @@ from access.policy import DataClass
 from access.problems import Problem, responses
 from eventlog.store import Actor
 from runtime.answers import Answer
-from runtime.forms import Body, ReceiptAnswer, Region, tag
+from runtime.forms import Body, Code, ReceiptAnswer, Region, tag
 from runtime.pages import DEFAULT_PAGE, Cursor, Limit, Page, place
 from runtime.pages import cursor as cursor_at
-from services.referral import handlers
+from services.referral import agreements, handlers
 from services.referral.agency import AgencyKind, RegisterAgency
 from services.referral.api.forms import AgencyId, OfficeName, OptionalAgencyId
 from services.referral.handlers import Parts
@@ -48,6 +48,19 @@ class AgencyAnswer(Answer, says=DataClass.PUBLIC):
     registered_at: datetime
 
 
+class AgreementBody(Body):
+    """A tie between an office and a project, such as a contract to guard it."""
+
+    project: Code = Field(description="The project's code, as requests name it.")
+
+
+class AgreementAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
+    """The agreement is recorded."""
+
+    agency: str
+    project: str
+
+
 class RegistrationAnswer(ReceiptAnswer, says=DataClass.EVIDENCE_METADATA):
     """The agency is registered."""
 
@@ -72,6 +85,24 @@ async def register_agency(
     receipt = await handlers.register_agency(command, actor=actor, act=act, parts=parts)
     tag(response, receipt.version)
     return RegistrationAnswer.model_validate({"agency": body.agency, **ReceiptAnswer.members(receipt)})
+
+
+@router.post("/{agency}/agreements", status_code=201, responses=responses("unknown-agency", writes=True))
+async def record_agreement(
+    request: Request,
+    response: Response,
+    agency: AgencyId,
+    body: AgreementBody,
+    act: ActHeader,
+    actor: Annotated[Actor, may("agency.register")],
+) -> AgreementAnswer:
+    """An office is tied to a project, now or before: it has no part in any case that names the project, and what it was
+    sent of one is recalled (DNH-9)."""
+    parts: Parts = request.app.state.parts
+    receipt = await agreements.record_agreement(agency, body.project, actor=actor, act=act, parts=parts)
+    tag(response, receipt.version)
+    members = {"agency": agency, "project": body.project}
+    return AgreementAnswer.model_validate({**members, **ReceiptAnswer.members(receipt)})
 
 
 @router.get("", responses=responses("invalid-cursor"))

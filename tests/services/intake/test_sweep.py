@@ -12,7 +12,8 @@ async def test_no_route_tells_a_foreign_id_from_an_absent_one(registry: Registry
     """Every route with an id × every role at another unit: same status, body and headers."""
     owner = enter("filer", unit="ngo-one")
     reported = await post(owner, "/v1/incidents", report())
-    case_id = (await filed(owner))["case_id"]
+    body = await filed(owner)
+    case_id = body["case_id"]
     staff = enter("coordinator", unit="mechanism")
     proposed = await post(staff, f"/v1/requests/{case_id}/disclosure-decisions", decision())
     helper = enter("coordinator", unit="mechanism", sub="helper", proved=timedelta())
@@ -22,6 +23,7 @@ async def test_no_route_tells_a_foreign_id_from_an_absent_one(registry: Registry
         "case_id": case_id,
         "incident_id": reported.json()["incident_id"],
         "proposal_id": proposed.json()["proposal_id"],
+        "subject_id": body["subjects"][0]["subject_id"],
         "opening_id": opened.json()["opening_id"],
     }
     swept = list(calls(registry.service.app(), ids, public=frozenset({"agency"})))

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from eventlog.decider import Refused
 from services.referral import seed
 from tests.services.referral.asking import post, problem
 from tests.services.referral.conftest import Enter, Room
@@ -69,3 +70,33 @@ async def test_the_seed_may_run_at_every_start(room: Room) -> None:
     before = await room.stored()
     await seed.seed(room.parts)
     assert await room.stored() == before
+
+
+async def test_dnh_9_an_agreement_recalls_and_keeps_every_case_of_the_project_away(room: Room, enter: Enter) -> None:
+    """A station under contract to guard the road learns nothing of who complains of the road, nor do those it commands;
+    other cases and offices go on.
+    """
+    road, station, post_of = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("road", "station", "post"))
+    await room.register(station)
+    await room.register(post_of, superior=station)
+    named, elsewhere = await room.registry.file(project=road), await room.registry.file(project="other-road")
+    sent = {}
+    for case in (named, elsewhere):
+        for agency in (station, post_of, POLICE):
+            await case.consent(agency)
+            sent[case.case_id, agency] = await room.send(case, agency)
+    staff = enter("dgdh", role="coordinator")
+    path = f"/v1/agencies/{station}/agreements"
+    assert (await post(staff, path, {"project": road})).status_code == 201
+    assert (await post(staff, path, {"project": road})).status_code == 201  # recorded before
+    assert problem(await post(staff, "/v1/agencies/nobody/agreements", {"project": road})) == (409, "unknown-agency")
+    for (case_id, agency), referral_id in sent.items():
+        recalled = case_id == named.case_id and agency != POLICE
+        assert ("ReferralRecalled" in await room.types(referral_id)) == recalled, agency
+    later = await room.registry.file(project=road)
+    await later.consent(post_of)
+    with pytest.raises(Refused, match="conflict-of-interest"):
+        await room.send(later, post_of)
+    tied = enter(post_of, role="police_unit")
+    assert (await tied.get(f"/v1/referrals/{sent[named.case_id, post_of]}/disclosure")).status_code == 404
+    assert (await tied.get(f"/v1/referrals/{sent[elsewhere.case_id, post_of]}/disclosure")).status_code == 200

@@ -178,3 +178,11 @@ class SilenceNoted(_message.Message):
     due: _timestamp_pb2.Timestamp
     told: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, clock: _Optional[str] = ..., rung: _Optional[int] = ..., due: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., told: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AgreementRecorded(_message.Message):
+    __slots__ = ("agency", "project")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    project: str
+    def __init__(self, agency: _Optional[str] = ..., project: _Optional[str] = ...) -> None: ...
